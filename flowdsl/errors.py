@@ -1,0 +1,144 @@
+"""Every exception that flowdsl raises on purpose.
+
+By whose fault it is::
+
+    FlowError
+    |-- DefinitionError          what was written down cannot be run (also a ValueError)
+    |   |-- GraphError           a name that nothing defines, a clash of names, a graph that is too large
+    |   |   `-- CycleError       tasks that wait for each other; `.cycle` is the path
+    |   |-- ConfigError          an option whose value makes no sense
+    |   `-- InputError           an input that is missing, unknown or of the wrong kind
+    |-- RunFailed                tasks failed; `.run` is the run, `.failures` says which and why
+    |-- TaskResultError          a result was asked for that does not exist; `.task`, `.state`, `.cause`
+    |   `-- ResultReleased       it existed, and `keep="targets"` let it go
+    |-- WorkerDied               the process or executor under an attempt went away
+    |-- TaskTimeout              an attempt outlived its `timeout`
+    |-- LogWriteError            the journal could not be written; `.path`, `.errno` (also an OSError)
+    |-- LogLocked                another process writes this journal; `.path`, `.pid`
+    |-- RendererMissing          no program here can make that kind of picture
+    `-- InternalError            our fault: please report it
+
+`Skip` is not an error: a task raises it to say that there is nothing to do. `AttemptStopped` is what a
+running task sees when its attempt has been timed out or cancelled; it is a BaseException, so that
+`except Exception` in a task does not swallow it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Sequence, Tuple
+
+__all__ = [
+    "AttemptStopped",
+    "ConfigError",
+    "CycleError",
+    "DefinitionError",
+    "FlowError",
+    "GraphError",
+    "InputError",
+    "InternalError",
+    "LogLocked",
+    "LogWriteError",
+    "RendererMissing",
+    "ResultReleased",
+    "RunFailed",
+    "Skip",
+    "TaskResultError",
+    "TaskTimeout",
+    "WorkerDied",
+]
+
+
+class FlowError(Exception):
+    """The root of all errors that flowdsl raises."""
+
+
+class DefinitionError(FlowError, ValueError):
+    """A task, flow or run is written in a way that cannot work."""
+
+
+class GraphError(DefinitionError):
+    """The tasks do not make a graph."""
+
+
+class CycleError(GraphError):
+    """Tasks wait for each other; `cycle` is the closed path of names, first and last alike."""
+
+    def __init__(self, message: str, cycle: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.cycle: Tuple[str, ...] = tuple(cycle)
+
+
+class ConfigError(DefinitionError):
+    """An option has a value that makes no sense, or an option does not exist."""
+
+
+class InputError(DefinitionError):
+    """An input of a run is missing, unknown or unusable."""
+
+
+class RunFailed(FlowError):
+    """A run ended with failed tasks.
+
+    `run` is the run, with every result that there is; `failures` is a tuple of `Failure`, one a failed task.
+    """
+
+    def __init__(self, message: str, *, run: Any = None, failures: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.run = run
+        self.failures: Tuple[Any, ...] = tuple(failures)
+
+
+class TaskResultError(FlowError):
+    """A task has no result; `state` and `cause` say why, the task's own exception is chained."""
+
+    def __init__(self, message: str, *, task: str = "", state: str = "", cause: str = "") -> None:
+        super().__init__(message)
+        self.task = task
+        self.state = state
+        self.cause = cause
+
+
+class ResultReleased(TaskResultError):
+    """The task succeeded, and its result was let go because of `keep="targets"`."""
+
+
+class WorkerDied(FlowError):
+    """The process or executor that an attempt ran on went away."""
+
+
+class TaskTimeout(FlowError):
+    """An attempt ran longer than its `timeout`."""
+
+
+class LogWriteError(FlowError, OSError):
+    """The journal could not be written; the run was cancelled and what was written before is whole."""
+
+    def __init__(self, message: str, *, path: str = "", errno: Optional[int] = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.errno = errno
+
+
+class LogLocked(FlowError):
+    """Another process holds the journal; `pid` is that process, where it is known."""
+
+    def __init__(self, message: str, *, path: str = "", pid: Optional[int] = None) -> None:
+        super().__init__(message)
+        self.path = path
+        self.pid = pid
+
+
+class RendererMissing(FlowError):
+    """No program on this machine can make that kind of picture; the message says what to install."""
+
+
+class InternalError(FlowError):
+    """flowdsl itself is at fault."""
+
+
+class Skip(Exception):
+    """Raised inside a task: there is nothing to do. The task is `skipped`, and so are its descendants."""
+
+
+class AttemptStopped(BaseException):
+    """Raised inside a task whose attempt has been timed out or cancelled."""

@@ -1,0 +1,1 @@
+"""Where attempts run: each is a `concurrent.futures.Executor` or drives one."""

@@ -1,0 +1,1 @@
+"""Drives the machine: clock, timers, executors, sinks."""

@@ -1,0 +1,1 @@
+"""What survives a run: its journal and the records made from it."""
