@@ -1,0 +1,338 @@
+"""The one fold of events: what is known of a run, its tasks and its attempts after any number of batches.
+
+Pure, like all of the machine: the same code serves a live run, a finished one and one that crashed. All
+times are those of the batches, in seconds since the epoch (UTC); `None` is "not yet" or "not known".
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
+
+from flowdsl.engine import events as ev
+from flowdsl.engine import states as st
+from flowdsl.engine.events import Batch, Event
+
+__all__ = ["Attempt", "Snapshot", "TaskRow", "fold"]
+
+# What a worker says of an attempt in an event's `detail`; each has a field of that name in `Attempt`.
+_FROM_WORKER = frozenset(("worker", "pid", "cpu_s", "error_type", "error", "traceback", "output_bytes"))
+
+
+class Attempt:
+    """One try of one task; `state` is one of `states.ATTEMPT_STATES`, `cause` why it is in that state."""
+
+    __slots__ = (
+        "attempt",
+        "cause",
+        "cpu_s",
+        "ended_at",
+        "error",
+        "error_type",
+        "mechanism",
+        "output_bytes",
+        "pid",
+        "queued_at",
+        "started_at",
+        "state",
+        "task",
+        "traceback",
+        "worker",
+    )
+
+    def __init__(self, task: str, attempt: int, queued_at: Optional[float], started_at: Optional[float]) -> None:
+        self.task = task
+        self.attempt = attempt  # 1 for the first
+        self.state = st.RUNNING
+        self.cause = "started"
+        self.mechanism = ""
+        self.queued_at = queued_at  # when the task became ready for this attempt
+        self.started_at = started_at
+        self.ended_at: Optional[float] = None
+        self.worker: Optional[str] = None
+        self.pid: Optional[int] = None
+        self.cpu_s: Optional[float] = None
+        self.error_type: Optional[str] = None
+        self.error: Optional[str] = None
+        self.traceback: Optional[str] = None
+        self.output_bytes: Optional[int] = None
+
+    @property
+    def duration_s(self) -> Optional[float]:
+        """Seconds from the attempt's start to its end; None while it runs, or where either is not known."""
+        if self.ended_at is None or self.started_at is None:
+            return None
+        return self.ended_at - self.started_at
+
+    def __repr__(self) -> str:
+        return f"<Attempt {self.attempt} of {self.task!r}: {self.state} ({self.cause})>"
+
+
+class TaskRow:
+    """One task of a run; `queued_at` and `started_at` are those of its first attempt, `ended_at` is its final end."""
+
+    __slots__ = (
+        "abandoned",
+        "action",
+        "attempts",
+        "cause",
+        "cause_task",
+        "ended_at",
+        "error",
+        "latest",
+        "message",
+        "name",
+        "progress",
+        "queued_at",
+        "ready_at",
+        "retry_at",
+        "started_at",
+        "state",
+        "tags",
+        "type",
+        "upstream",
+        "worker",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.state = st.PENDING
+        self.cause = "added"
+        self.cause_task = ""
+        self.attempts = 0  # how many were begun
+        self.latest: Optional[Attempt] = None  # the last one begun
+        self.queued_at: Optional[float] = None  # when it first became ready
+        self.ready_at: Optional[float] = None  # when it last became ready
+        self.started_at: Optional[float] = None  # when its first attempt began
+        self.ended_at: Optional[float] = None  # when it reached a terminal state
+        self.retry_at: Optional[float] = None  # when the next attempt is due, only in `retry_wait`
+        self.worker: Optional[str] = None  # of the latest attempt
+        self.error: Optional[str] = None  # of the latest attempt
+        self.message = ""  # why it was skipped, or what the task last said of its progress
+        self.progress: Optional[float] = None  # 0 to 1
+        self.abandoned = False  # a timed-out thread of this task is still going
+        self.upstream: Tuple[str, ...] = ()
+        self.type = "task"
+        self.tags: Tuple[str, ...] = ()
+        self.action = ""  # the name of its function
+
+    @property
+    def duration_s(self) -> Optional[float]:
+        """Seconds that its last attempt took; None while that runs, or when there was none."""
+        return None if self.latest is None else self.latest.duration_s
+
+    def __repr__(self) -> str:
+        return f"<TaskRow {self.name!r}: {self.state} ({self.cause})>"
+
+
+class Snapshot:
+    """What is known of a run after the batches that were applied.
+
+    `tasks` is in the order in which tasks joined the run, `attempts` in the order in which attempts began,
+    `counts` says how many tasks are in each state (every state is a key), `seq` is the number of the last
+    event (-1: none), `at` the time of the last batch, `info` the detail of `run_started`.
+    """
+
+    def __init__(self, run_id: str = "", flow: str = "") -> None:
+        self.run_id = run_id
+        self.flow = flow
+        self.state = st.RUNNING
+        self.cause = "started"
+        self.cause_task = ""
+        self.started_at: Optional[float] = None
+        self.ended_at: Optional[float] = None
+        self.tasks: Dict[str, TaskRow] = {}
+        self.attempts: List[Attempt] = []
+        self.counts: Dict[str, int] = dict.fromkeys(st.TASK_STATES, 0)
+        self.seq = -1
+        self.at: Optional[float] = None
+        self.info: Mapping[str, Any] = {}
+        self._abandoned: Set[Tuple[str, int]] = set()
+
+    def apply(self, batch: Batch) -> None:
+        """Take in one batch; batches must come in the order of their `seq`."""
+        at, tasks, counts = batch.at, self.tasks, self.counts
+        for event in batch.events:
+            name = event.task
+            if not name:
+                self._apply_to_run(event, at)
+                continue
+            row = tasks.get(name)
+            if row is None:  # also when the line that added it was damaged
+                row = tasks[name] = TaskRow(name)
+                counts[row.state] += 1
+            state = event.state
+            if row.state != state:
+                counts[row.state] -= 1
+                counts[state] = counts.get(state, 0) + 1  # a newer flowdsl may know other states
+                row.state, row.cause, row.cause_task = state, event.cause, event.cause_task
+            _HANDLERS.get(event.event, _ended)(self, row, event, at)
+        self.seq, self.at = batch.seq + len(batch.events) - 1, at
+
+    def interrupted(self, at: Optional[float] = None) -> None:
+        """Make `interrupted` what a dead process left open; nothing happens to a run that has ended.
+
+        `at` becomes the end of what was open. Leave it None where nobody saw that end.
+        """
+        if self.state != st.RUNNING:
+            return
+        for row in self.tasks.values():
+            if row.state in st.OPEN:
+                self._interrupt(row, at)
+        self._abandoned.clear()
+        self.state, self.cause, self.cause_task, self.ended_at = st.INTERRUPTED, "process_died", "", at
+
+    def _interrupt(self, row: TaskRow, at: Optional[float]) -> None:
+        self.counts[row.state] -= 1
+        self.counts[st.INTERRUPTED] += 1
+        row.state, row.cause, row.cause_task = st.INTERRUPTED, "process_died", ""
+        row.ended_at, row.retry_at, row.abandoned = at, None, False
+        attempt = row.latest
+        if attempt is not None and attempt.state == st.RUNNING:
+            attempt.state, attempt.cause, attempt.ended_at = st.INTERRUPTED, "process_died", at
+
+    def _apply_to_run(self, event: Event, at: float) -> None:
+        self.state, self.cause, self.cause_task = event.state, event.cause, event.cause_task
+        if event.event == ev.RUN_STARTED:
+            self.started_at, self.info = at, event.detail or {}
+            self.run_id = self.run_id or str(self.info.get("run_id", ""))
+            self.flow = self.flow or str(self.info.get("flow", ""))
+        elif event.event == ev.RUN_ENDED:
+            self.ended_at = at
+
+    def __repr__(self) -> str:
+        return f"<Snapshot of run {self.run_id!r}: {self.state}, {len(self.tasks)} tasks>"
+
+
+def fold(batches: Iterable[Batch], *, run_id: str = "", flow: str = "") -> Snapshot:
+    """The snapshot after all of `batches`; `run_id` and `flow` go before what the first event says."""
+    snapshot = Snapshot(run_id, flow)
+    for batch in batches:
+        snapshot.apply(batch)
+    return snapshot
+
+
+# ---- what each event does to the row of its task, beyond state and cause
+
+
+def _added(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
+    detail = event.detail
+    if detail:
+        row.upstream = _names(detail.get("upstream"))
+        row.tags = _names(detail.get("tags"))
+        row.type = detail.get("type", "task")
+        row.action = detail.get("action", "")
+
+
+def _ready(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
+    row.ready_at = at
+    row.retry_at = None
+    if row.queued_at is None:
+        row.queued_at = at
+
+
+def _started(snapshot: Snapshot, row: TaskRow, event: Event, at: float) -> None:
+    attempt = row.latest = Attempt(event.task, event.attempt, row.ready_at, at)
+    snapshot.attempts.append(attempt)
+    row.attempts = event.attempt
+    row.error = row.progress = None
+    if row.started_at is None:
+        row.started_at = at
+    if event.detail:
+        _take_detail(row, attempt, event.detail)
+
+
+def _attempt_ended(snapshot: Snapshot, row: TaskRow, event: Event, at: float) -> None:
+    attempt = row.latest
+    if attempt is None or attempt.attempt != event.attempt:  # the line that began it was damaged
+        attempt = row.latest = Attempt(event.task, event.attempt, None, None)
+        snapshot.attempts.append(attempt)
+        row.attempts = event.attempt
+    attempt.state = ev.ATTEMPT_STATE[event.event]
+    attempt.cause = event.attempt_cause or event.cause
+    attempt.ended_at = at
+    if event.detail:
+        _take_detail(row, attempt, event.detail)
+    if event.mechanism:
+        attempt.mechanism = event.mechanism
+        _note_abandoned(snapshot, row, event)
+    if event.state == st.RETRY_WAIT:
+        row.retry_at = _epoch(snapshot, event)
+    else:
+        row.ended_at = at
+
+
+def _requeued(snapshot: Snapshot, row: TaskRow, event: Event, at: float) -> None:
+    """Take back an attempt that no worker began: it costs nothing, and the task waits since it became ready."""
+    lost = row.latest
+    if lost is None or lost.attempt != event.attempt or lost.state != st.RUNNING:
+        return
+    snapshot.attempts.remove(lost)
+    row.attempts = event.attempt - 1
+    former = _latest_of(snapshot, row.name) if row.attempts else None
+    row.latest = former
+    row.worker, row.error = (None, None) if former is None else (former.worker, former.error)
+    if former is None:
+        row.started_at = None
+
+
+def _note_abandoned(snapshot: Snapshot, row: TaskRow, event: Event) -> None:
+    if event.mechanism == "abandoned":
+        row.abandoned = True
+        snapshot._abandoned.add((event.task, event.attempt))
+
+
+def _released(snapshot: Snapshot, row: TaskRow, event: Event, at: float) -> None:
+    snapshot._abandoned.discard((event.task, event.attempt))
+    row.abandoned = any(name == event.task for name, _ in snapshot._abandoned)
+
+
+def _interrupted(snapshot: Snapshot, row: TaskRow, event: Event, at: float) -> None:
+    snapshot._interrupt(row, at)
+
+
+def _ended(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
+    """The task came to its end without an attempt (or in a way that only a newer flowdsl knows)."""
+    row.retry_at = None
+    if event.state in st.TERMINAL:
+        row.ended_at = at
+    if event.detail:
+        row.message = event.detail.get("message", row.message)
+        row.error = event.detail.get("error", row.error)
+
+
+_HANDLERS: Dict[str, Callable[[Snapshot, TaskRow, Event, float], None]] = {
+    ev.TASK_ADDED: _added,
+    ev.TASK_READY: _ready,
+    ev.TASK_INTERRUPTED: _interrupted,
+    ev.ATTEMPT_STARTED: _started,
+    ev.ATTEMPT_SUCCEEDED: _attempt_ended,
+    ev.ATTEMPT_FAILED: _attempt_ended,
+    ev.ATTEMPT_TIMED_OUT: _attempt_ended,
+    ev.ATTEMPT_SKIPPED: _attempt_ended,
+    ev.ATTEMPT_CANCELLED: _attempt_ended,
+    ev.ATTEMPT_REQUEUED: _requeued,
+    ev.ATTEMPT_RELEASED: _released,
+}
+
+
+def _latest_of(snapshot: Snapshot, name: str) -> Optional[Attempt]:
+    return next((attempt for attempt in reversed(snapshot.attempts) if attempt.task == name), None)
+
+
+def _take_detail(row: TaskRow, attempt: Attempt, detail: Mapping[str, Any]) -> None:
+    for key, value in detail.items():
+        if key in _FROM_WORKER:
+            setattr(attempt, key, value)
+        elif key == "message":
+            row.message = value
+    row.worker, row.error = attempt.worker, attempt.error
+
+
+def _epoch(snapshot: Snapshot, event: Event) -> Optional[float]:
+    """When the retry is due, in seconds since the epoch (the event counts from the run's start)."""
+    after = event.detail.get("retry_at") if event.detail else None
+    return None if after is None or snapshot.started_at is None else snapshot.started_at + float(after)
+
+
+def _names(value: Any) -> Tuple[str, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else ()
