@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator, List, Set
 
 import psutil
 import pytest
@@ -73,7 +73,7 @@ def no_leaks() -> Iterator[None]:
     pytest.fail(f"left behind by pid {os.getpid()}: {', '.join(left)}")
 
 
-def _left_behind(threads: "set[threading.Thread]", children: "set[int]") -> List[str]:
+def _left_behind(threads: Set[threading.Thread], children: Set[int]) -> List[str]:
     new_threads = [t for t in threading.enumerate() if t not in threads and not t.daemon and t.is_alive()]
     new_children = [c for c in psutil.Process().children(recursive=True) if c.pid not in children]
     return [f"thread {t.name}" for t in new_threads] + [f"process {c.pid}" for c in new_children]
