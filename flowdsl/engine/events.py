@@ -69,11 +69,24 @@ class Batch(NamedTuple):
 class Start(NamedTuple):
     """The run begins."""
 
+    detail: Optional[Mapping[str, Any]] = None
+
+
+class Add(NamedTuple):
+    """Tasks join the run; what they depend on is there already or comes with them, earlier in the order."""
+
+    nodes: Tuple[Any, ...]  # of policy.Node
+
+
+class Seal(NamedTuple):
+    """No more tasks will come: the run ends when all have ended."""
+
 
 class Claim(NamedTuple):
     """A worker is free: which attempt should go next?"""
 
     kinds: Optional[Tuple[str, ...]] = None  # only tasks of these executor kinds; None: any
+    detail: Optional[Mapping[str, Any]] = None  # of the attempt_started event, for kinds that begin at launch
 
 
 class Begun(NamedTuple):
@@ -85,7 +98,7 @@ class Begun(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """The attempt is over: nothing of it runs any more."""
+    """The attempt is over: nothing of it runs any more (but for mechanism "abandoned": it cannot be stopped)."""
 
     task: str
     attempt: int

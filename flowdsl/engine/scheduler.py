@@ -1,0 +1,402 @@
+"""The machine: `handle(input, now) -> (events, effects)`, and nothing else; it never looks at a clock.
+
+It knows names and numbers. Inside, a task is its number; at the border, its name. `now` is seconds since the
+run's start and never goes back. Every report carries its attempt number, and a superseded one is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
+
+from flowdsl.engine import events as ev
+from flowdsl.engine import states as st
+from flowdsl.engine.events import Event
+from flowdsl.engine.policy import Kind
+from flowdsl.engine.queue import ReadyQueue
+from flowdsl.engine.table import TaskTable
+from flowdsl.engine.timers import DEADLINE, DELAY, GRACE, Timers
+from flowdsl.errors import InternalError
+
+Step = Tuple[List[Event], List[Any]]
+Detail = Optional[Mapping[str, Any]]
+
+LOST_IN_A_ROW = 5  # workers that die before they begin the same attempt: then it is an error
+ATTEMPT_EVENT = {state: name for name, state in ev.ATTEMPT_STATE.items()}
+
+
+class Stopping(NamedTuple):
+    """Why an attempt was told to end."""
+
+    cause: str
+    cause_task: str
+
+
+class Scheduler:
+    """One run: which attempt may start when, and what the end of each one means for all the others.
+
+    `kinds` says what each kind of executor can do, `draw` returns a float in [0, 1) for jitter.
+    """
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        *,
+        max_workers: int,
+        on_failure: str = "continue",
+        limits: Optional[Mapping[str, int]] = None,
+        draw: Callable[[], float] = lambda: 0.5,
+    ) -> None:
+        self.max_workers = max_workers
+        self.busy = 0  # slots taken by attempts that are launched or running
+        self.state = ""
+        self._kinds = dict(kinds)
+        self._stop_on_failure = on_failure == "stop"
+        self._draw = draw
+        self._queue = ReadyQueue(limits or {})
+        self._table = TaskTable(self._push)
+        self._timers = Timers()
+        self._sealed = False
+        self._halt: Optional[Stopping] = None  # nothing new starts any more, and why
+        self._first_failure = ""
+        self._launched: Set[int] = set()  # handed to an executor, not begun
+        self._stopping: Dict[int, Stopping] = {}
+        self._abandoned: Dict[Tuple[int, int], bool] = {}  # (task, attempt) still going -> it keeps its slot
+        self._lost: Dict[int, int] = {}
+        self._first_begun: Dict[int, float] = {}
+        self._handlers: Dict[type, Callable[[Any, float, List[Event], List[Any]], None]] = {
+            ev.Start: self._start,
+            ev.Add: self._add,
+            ev.Seal: self._seal,
+            ev.Claim: self._claim,
+            ev.Begun: self._begun,
+            ev.Ended: self._ended,
+            ev.Lost: self._on_lost,
+            ev.Tick: self._tick,
+            ev.Cancel: self._cancel,
+        }
+
+    # ---- what can be asked
+
+    def handle(self, message: Any, now: float) -> Step:
+        """Take one input at time `now`; return the facts that follow and the orders to give."""
+        events: List[Event] = []
+        effects: List[Any] = []
+        self._handlers[type(message)](message, now, events, effects)
+        if self._table.open == 0 and self._sealed and self.state == st.RUNNING:
+            self._close(events, effects)
+        return events, effects
+
+    def next_due(self) -> Optional[float]:
+        """When a `Tick` is wanted next; None: not at all."""
+        return self._timers.next_due()
+
+    def claimable(self) -> int:
+        """How many claims would be answered with a `Launch` now (named limits apart)."""
+        return max(0, min(self.max_workers - self.busy, self._queue.waiting()))
+
+    def task_state(self, name: str) -> str:
+        return self._table.states[self._table.number[name]]
+
+    def attempt_number(self, name: str) -> int:
+        return self._table.attempts[self._table.number[name]]
+
+    def abandoned(self) -> List[Tuple[str, int]]:
+        """(task, attempt) of every attempt that has ended for the run and is still going."""
+        return [(self._table.names[number], attempt) for number, attempt in self._abandoned]
+
+    # ---- tasks come
+
+    def _start(self, message: ev.Start, now: float, events: List[Event], effects: List[Any]) -> None:
+        self.state = st.RUN_TRANSITIONS[self.state, "started"]
+        events.append(Event(ev.RUN_STARTED, "", 0, "", self.state, "started", detail=message.detail))
+
+    def _add(self, message: ev.Add, now: float, events: List[Event], effects: List[Any]) -> None:
+        if self.state != st.RUNNING:
+            raise InternalError("tasks were added to a run that is not running")
+        for node in message.nodes:
+            self._table.add(node, events)
+        for node in message.nodes:
+            number = self._table.number[node.name]
+            if self._halt is not None:
+                self._table.cancel(number, *self._halt, events)
+            elif node.given:
+                self._table.move(number, "given", ev.TASK_GIVEN, events)
+                self._table.settle(number, events)
+            elif self._table.states[number] == st.PENDING and self._table.decide(number, events):
+                self._table.settle(number, events)
+
+    def _seal(self, message: ev.Seal, now: float, events: List[Event], effects: List[Any]) -> None:
+        self._sealed = True
+
+    # ---- attempts come and go
+
+    def _claim(self, message: ev.Claim, now: float, events: List[Event], effects: List[Any]) -> None:
+        if self._halt is not None or self.busy >= self.max_workers:
+            return
+        number = self._queue.pop(message.kinds, self._table.uses)
+        if number is None:
+            return
+        policy = self._table.policies[number]
+        kind = self._kinds[policy.kind]
+        self.busy += 1
+        attempt = self._table.attempts[number] = self._table.attempts[number] + 1
+        effects.append(ev.Launch(self._table.names[number], attempt, policy.kind))
+        if kind.begins_at_launch:
+            self._begin(number, message.detail, now, events)
+        else:
+            self._launched.add(number)
+
+    def _begun(self, message: ev.Begun, now: float, events: List[Event], effects: List[Any]) -> None:
+        number = self._table.number[message.task]
+        if number in self._launched and self._table.attempts[number] == message.attempt:
+            self._launched.discard(number)
+            self._begin(number, message.detail, now, events)
+
+    def _begin(self, number: int, detail: Detail, now: float, events: List[Event]) -> None:
+        policy = self._table.policies[number]
+        self._table.move(
+            number, "started", ev.ATTEMPT_STARTED, events, attempt=self._table.attempts[number], detail=detail
+        )
+        if policy.retry.max_elapsed is not None:
+            self._first_begun.setdefault(number, now)
+        if number in self._stopping:
+            self._set_grace(number, now)
+        elif policy.timeout is not None:
+            self._timers.set(number, now + policy.timeout, DEADLINE)
+        if self._lost:
+            self._lost.pop(number, None)
+
+    def _ended(self, message: ev.Ended, now: float, events: List[Event], effects: List[Any]) -> None:
+        number = self._table.number[message.task]
+        if self._table.attempts[number] != message.attempt or self._table.states[number] != st.RUNNING:
+            if number in self._launched and self._table.attempts[number] == message.attempt:
+                self._ended_unbegun(number, message, now, events, effects)
+            else:
+                self._release(number, message.attempt, events)
+            return
+        stopping = self._stopping.pop(number, None) if self._stopping else None
+        if stopping is not None or self._table.policies[number].timeout is not None:
+            self._timers.drop(number)
+        if message.mechanism == "abandoned":
+            self._abandon(number)
+        else:
+            self._free_slot(number)
+        if stopping is not None:
+            mechanism = message.mechanism or "cooperative"
+            self._end_stopped(number, stopping, mechanism, message.detail, now, events, effects)
+        elif message.state == st.SUCCEEDED:
+            self._table.move(number, "returned", ev.ATTEMPT_SUCCEEDED, events, message.attempt, detail=message.detail)
+            self._table.settle(number, events)
+        elif message.state == st.SKIPPED:
+            self._table.move(number, "skip_raised", ev.ATTEMPT_SKIPPED, events, message.attempt, detail=message.detail)
+            self._table.settle(number, events)
+        else:
+            state, cause, retryable, detail = message.state, message.cause, message.retryable, message.detail
+            self._not_succeeded(number, state, cause, retryable, message.mechanism, detail, now, events, effects)
+
+    def _ended_unbegun(
+        self, number: int, message: ev.Ended, now: float, events: List[Event], effects: List[Any]
+    ) -> None:
+        """An attempt that its executor refused, or gave back when it was told to stop."""
+        self._launched.discard(number)
+        self._free_slot(number)
+        stopping = self._stopping.pop(number, None)
+        if stopping is not None:
+            self._table.cancel(number, *stopping, events)
+            return
+        self._table.move(number, message.cause, ev.TASK_FAILED, events, detail=message.detail)
+        self._table.settle(number, events)
+        self._note_failure(number, now, events, effects)
+
+    def _on_lost(self, message: ev.Lost, now: float, events: List[Event], effects: List[Any]) -> None:
+        """Costs no attempt: the same number is launched again, unless workers keep dying under it."""
+        number = self._table.number[message.task]
+        if number not in self._launched or self._table.attempts[number] != message.attempt:
+            return
+        self._launched.discard(number)
+        self._free_slot(number)
+        self._table.attempts[number] -= 1
+        self._lost[number] = self._lost.get(number, 0) + 1
+        stopping = self._stopping.pop(number, None)
+        if stopping is not None:
+            self._table.cancel(number, *stopping, events)
+        elif self._lost[number] >= LOST_IN_A_ROW:
+            self._table.move(number, "worker_unavailable", ev.TASK_FAILED, events)
+            self._table.settle(number, events)
+            self._note_failure(number, now, events, effects)
+        else:
+            self._push(number)
+
+    # ---- attempts that did not succeed
+
+    def _not_succeeded(
+        self,
+        number: int,
+        state: str,
+        cause: str,
+        retryable: bool,
+        mechanism: str,
+        detail: Detail,
+        now: float,
+        events: List[Event],
+        effects: List[Any],
+    ) -> None:
+        attempt = self._table.attempts[number]
+        name = ATTEMPT_EVENT[state]
+        delay = self._delay_before_retry(number, now) if retryable else None
+        if delay is None:
+            self._table.move(number, cause, name, events, attempt, mechanism=mechanism, detail=detail)
+            self._table.settle(number, events)
+            self._note_failure(number, now, events, effects)
+            return
+        detail = {**(detail or {}), "delay": delay, "retry_at": now + delay}
+        self._table.move(
+            number, "retry", name, events, attempt, attempt_cause=cause, mechanism=mechanism, detail=detail
+        )
+        if delay > 0:
+            self._timers.set(number, now + delay, DELAY)
+        else:
+            self._table.make_ready(number, "delay_over", events)
+
+    def _delay_before_retry(self, number: int, now: float) -> Optional[float]:
+        """Seconds until the next attempt; None where there is to be none."""
+        retry = self._table.policies[number].retry
+        attempt = self._table.attempts[number]
+        if self._halt is not None or attempt > retry.retries:
+            return None
+        delay = retry.wait(attempt, 2.0 * self._draw() - 1.0)
+        if retry.max_elapsed is not None and now + delay - self._first_begun[number] > retry.max_elapsed:
+            return None
+        return delay
+
+    def _note_failure(self, number: int, now: float, events: List[Event], effects: List[Any]) -> None:
+        """A final failure; under `on_failure="stop"` nothing new starts after it."""
+        name = self._table.names[number]
+        self._first_failure = self._first_failure or name
+        if self._stop_on_failure and self._halt is None:
+            stopping = Stopping("stopped", name)
+            self._halt_all(stopping, events)
+            for launched in sorted(self._launched):
+                self._stop(launched, stopping, now, effects)
+
+    # ---- time, and the end of it
+
+    def _tick(self, message: ev.Tick, now: float, events: List[Event], effects: List[Any]) -> None:
+        due = self._timers.pop_due(now)
+        while due is not None:
+            number, what = due
+            if what == DELAY:
+                self._table.make_ready(number, "delay_over", events)
+            elif what == DEADLINE:
+                self._stop(number, Stopping("timeout", ""), now, effects)
+            elif what == GRACE:
+                self._abandon(number)
+                stopping = self._stopping.pop(number)
+                self._end_stopped(number, stopping, "abandoned", None, now, events, effects)
+            due = self._timers.pop_due(now)
+
+    def _cancel(self, message: ev.Cancel, now: float, events: List[Event], effects: List[Any]) -> None:
+        if self.state != st.RUNNING or (self._halt is not None and self._halt.cause != "stopped"):
+            return
+        self._sealed = True
+        stopping = Stopping(message.cause, message.cause_task)
+        self._halt_all(stopping, events)
+        for number, state in enumerate(self._table.states):
+            if (state == st.RUNNING or number in self._launched) and number not in self._stopping:
+                self._stop(number, stopping, now, effects)
+
+    def _stop(self, number: int, stopping: Stopping, now: float, effects: List[Any]) -> None:
+        policy = self._table.policies[number]
+        self._stopping[number] = stopping
+        effects.append(ev.Stop(self._table.names[number], self._table.attempts[number], policy.kind, stopping.cause))
+        self._timers.drop(number)
+        if number not in self._launched:
+            self._set_grace(number, now)
+
+    def _set_grace(self, number: int, now: float) -> None:
+        grace = self._kinds[self._table.policies[number].kind].grace
+        if grace is not None:
+            self._timers.set(number, now + grace, GRACE)
+
+    def _end_stopped(
+        self,
+        number: int,
+        stopping: Stopping,
+        mechanism: str,
+        detail: Detail,
+        now: float,
+        events: List[Event],
+        effects: List[Any],
+    ) -> None:
+        policy = self._table.policies[number]
+        if stopping.cause == "timeout":
+            retryable = self._kinds[policy.kind].retries_timeouts or policy.retry.retry_abandoned
+            self._not_succeeded(number, st.TIMED_OUT, "timeout", retryable, mechanism, detail, now, events, effects)
+        else:
+            attempt = self._table.attempts[number]
+            self._table.move(
+                number,
+                stopping.cause,
+                ev.ATTEMPT_CANCELLED,
+                events,
+                attempt,
+                stopping.cause_task,
+                "",
+                mechanism,
+                detail,
+            )
+            self._table.settle(number, events)
+        if self._too_many_abandoned():
+            names = ", ".join(sorted({self._table.names[left] for left, _ in self._abandoned}))
+            self._cancel(ev.Cancel("too_many_abandoned", names), now, events, effects)
+
+    def _too_many_abandoned(self) -> bool:
+        """More than the run may have workers, or so many that no slot is left for the tasks that are open."""
+        kept = sum(self._abandoned.values())
+        return len(self._abandoned) > self.max_workers or (self._table.open > 0 and kept >= self.max_workers)
+
+    def _abandon(self, number: int) -> None:
+        """The attempt is over for the run and still going; its named limits stay taken until it ends."""
+        kind = self._kinds[self._table.policies[number].kind]
+        self._abandoned[number, self._table.attempts[number]] = not kind.replaces
+        if kind.replaces:
+            self.busy -= 1
+
+    def _free_slot(self, number: int) -> None:
+        self.busy -= 1
+        if self._table.uses[number]:
+            self._queue.give_back(self._table.uses[number])
+
+    def _release(self, number: int, attempt: int, events: List[Event]) -> None:
+        """The end of an attempt that had been given up; any other late report means nothing."""
+        keeps_slot = self._abandoned.pop((number, attempt), None)
+        if keeps_slot is None:
+            return
+        if keeps_slot:
+            self.busy -= 1
+        self._queue.give_back(self._table.uses[number])
+        state = self._table.states[number]
+        if self.state == st.RUNNING:
+            events.append(Event(ev.ATTEMPT_RELEASED, self._table.names[number], attempt, state, state, ""))
+
+    def _halt_all(self, stopping: Stopping, events: List[Event]) -> None:
+        """Nothing new starts: all that is not with an executor is cancelled."""
+        self._halt = stopping
+        self._queue.clear()
+        for number, state in enumerate(self._table.states):
+            if state in st.OPEN and state != st.RUNNING and number not in self._launched:
+                self._timers.drop(number)
+                self._table.cancel(number, *stopping, events)
+
+    def _close(self, events: List[Event], effects: List[Any]) -> None:
+        cause, guilty = "all_done", ""
+        if self._halt is not None and self._halt.cause != "stopped":
+            cause, guilty = self._halt
+        elif self._first_failure:
+            cause, guilty = "tasks_failed", self._first_failure
+        before, self.state = self.state, st.RUN_TRANSITIONS[self.state, cause]
+        events.append(Event(ev.RUN_ENDED, "", 0, before, self.state, cause, guilty))
+        effects.append(ev.Close(self.state))
+
+    def _push(self, number: int) -> None:
+        self._queue.push(self._table.policies[number].kind, self._table.keys[number])

@@ -1,0 +1,157 @@
+"""The tasks of a run, a column a property and a row a task, and what the end of one means for its dependants."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Set, Tuple
+
+from flowdsl.engine import events as ev
+from flowdsl.engine import states as st
+from flowdsl.engine.events import Event
+from flowdsl.engine.policy import Node, Policy
+from flowdsl.engine.queue import Key
+
+Detail = Optional[Mapping[str, Any]]
+
+FOLLOWS_FAILURE = frozenset((st.FAILED, st.TIMED_OUT, st.UPSTREAM_FAILED))
+
+
+class TaskTable:
+    """Every state of every task changes here, by the one table of transitions; `on_ready` hears of tasks to queue."""
+
+    def __init__(self, on_ready: Callable[[int], None]) -> None:
+        self._on_ready = on_ready
+        self.open = 0  # tasks that have not ended
+        self.number: Dict[str, int] = {}
+        self.names: List[str] = []
+        self.states: List[str] = []
+        self.policies: List[Policy] = []
+        self.uses: List[Tuple[str, ...]] = []
+        self.keys: List[Key] = []
+        self.attempts: List[int] = []  # number of the latest attempt, 0 before the first
+        self._waiting: List[int] = []  # dependencies that have not ended
+        self._children: List[Optional[List[int]]] = []
+        # what only few tasks have
+        self._unconditional: Set[int] = set()  # run_when="any_failed" without dependencies: they run
+        self._blame: Dict[int, Dict[str, str]] = {}  # task -> {state of a dependency: who began it}
+        self._guilty: Dict[int, str] = {}  # task that ended for another's sake -> who began it
+
+    def add(self, node: Node, events: List[Event]) -> None:
+        """A new row; whether it is ready is for `decide` to say, once all rows of its batch are there."""
+        number = len(self.names)
+        self.number[node.name] = number
+        self.names.append(node.name)
+        self.states.append(st.TRANSITIONS["", "added"])
+        self.policies.append(node.policy)
+        self.uses.append(node.policy.uses)
+        self.keys.append((-node.priority, -node.rank, number))
+        self.attempts.append(0)
+        self._children.append(None)
+        waiting = 0
+        for name in () if node.given else node.upstream:
+            parent = self.number[name]
+            if self.states[parent] in st.OPEN:
+                waiting += 1
+                children = self._children[parent]
+                if children is None:
+                    self._children[parent] = [number]
+                else:
+                    children.append(number)
+            else:
+                self._note(number, parent)
+        self._waiting.append(waiting)
+        if node.policy.run_when == "any_failed" and not node.upstream:
+            self._unconditional.add(number)
+        self.open += 1
+        events.append(Event(ev.TASK_ADDED, node.name, 0, "", st.PENDING, "added", detail=node.detail))
+
+    def cancel(self, number: int, cause: str, cause_task: str, events: List[Event]) -> None:
+        """No cascade: whoever waits for this one is cancelled by the same order."""
+        self.move(number, cause, ev.TASK_CANCELLED, events, cause_task=cause_task)
+        self._children[number] = None
+        self.open -= 1
+
+    # ---- one task changes, and what follows for those that wait for it
+
+    def move(
+        self,
+        number: int,
+        cause: str,
+        event: str,
+        events: List[Event],
+        attempt: int = 0,
+        cause_task: str = "",
+        attempt_cause: str = "",
+        mechanism: str = "",
+        detail: Detail = None,
+    ) -> None:
+        before = self.states[number]
+        state = self.states[number] = st.TRANSITIONS[before, cause]
+        events.append(
+            Event(
+                event, self.names[number], attempt, before, state, cause, cause_task, attempt_cause, mechanism, detail
+            )
+        )
+
+    def make_ready(self, number: int, cause: str, events: List[Event]) -> None:
+        self.move(number, cause, ev.TASK_READY, events)
+        self._on_ready(number)
+
+    def settle(self, number: int, events: List[Event]) -> None:
+        """The task has ended: its dependants hear of it, and theirs in turn (no recursion: chains are long)."""
+        ended: Deque[int] = deque((number,))
+        while ended:
+            parent = ended.popleft()
+            self.open -= 1
+            children = self._children[parent]
+            if children is None:
+                continue
+            self._children[parent] = None
+            went_well = self.states[parent] in st.DONE_WELL
+            for child in children:
+                self._waiting[child] -= 1
+                if not went_well:
+                    self._note(child, parent)
+                if self.states[child] == st.PENDING and self.decide(child, events):
+                    ended.append(child)
+
+    def _note(self, child: int, parent: int) -> None:
+        """Remember which dependency did not succeed, and who was the first in its line."""
+        state = self.states[parent]
+        if state not in st.DONE_WELL:
+            guilty = self._guilty.get(parent, self.names[parent])
+            self._blame.setdefault(child, {}).setdefault(state, guilty)
+
+    def decide(self, number: int, events: List[Event]) -> bool:
+        """Move a pending task on if its dependencies allow it; True when it ended for their sake."""
+        blame = self._blame.get(number) if self._blame else None
+        run_when = self.policies[number].run_when
+        if blame is None:
+            if self._waiting[number]:
+                return False
+            if run_when != "any_failed" or number in self._unconditional:
+                self.make_ready(number, "dependencies_met", events)
+                return False
+            return self._end_for(number, "no_failure", ev.TASK_SKIPPED, "", events)
+        return self._decide_blamed(number, run_when, blame, events)
+
+    def _decide_blamed(self, number: int, run_when: str, blame: Dict[str, str], events: List[Event]) -> bool:
+        failed = next((who for state, who in blame.items() if state in FOLLOWS_FAILURE), None)
+        if run_when == "all_succeeded" and failed is not None:
+            return self._end_for(number, "upstream_failed", ev.TASK_UPSTREAM_FAILED, failed, events)
+        if self._waiting[number]:
+            return False
+        if run_when == "all_done" or (run_when == "any_failed" and failed is not None):
+            self.make_ready(number, "dependencies_met", events)
+            return False
+        if run_when == "any_failed":
+            return self._end_for(number, "no_failure", ev.TASK_SKIPPED, "", events)
+        if st.CANCELLED in blame:
+            return self._end_for(number, "upstream_cancelled", ev.TASK_CANCELLED, blame[st.CANCELLED], events)
+        return self._end_for(number, "upstream_skipped", ev.TASK_SKIPPED, blame[st.SKIPPED], events)
+
+    def _end_for(self, number: int, cause: str, event: str, guilty: str, events: List[Event]) -> bool:
+        self.move(number, cause, event, events, cause_task=guilty)
+        if guilty:
+            self._guilty[number] = guilty
+        return True
