@@ -1,0 +1,24 @@
+"""Names of tasks and runs as names of files: never a path, never two for one, readable where they can be."""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import Container
+
+_SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-]|[A-Za-z0-9_]")
+_OTHER = re.compile(r"[^A-Za-z0-9_]+")
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # Windows opens these, whatever the suffix
+_SLUG_LENGTH = 60
+
+
+def file_name(name: str, taken: Container[str] = ()) -> str:
+    """The name itself where it is safe as a file name, else a slug of it and a hash of the whole.
+
+    `taken` holds names in lower case that other files have: some file systems do not tell `a` from `A`.
+    """
+    if _SAFE.fullmatch(name) and not _DEVICE.fullmatch(name) and name.lower() not in taken:
+        return name
+    slug = _OTHER.sub("-", name).strip("-")[:_SLUG_LENGTH].rstrip("-")
+    digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return "%s-%s" % (slug, digest) if slug else digest

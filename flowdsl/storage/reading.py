@@ -1,0 +1,146 @@
+"""Reading a journal back, as far as it is whole: what is damaged is reported and passed over, nothing is unpickled."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import BinaryIO, List, NamedTuple, Optional, Tuple, Union
+
+from flowdsl.engine.events import Batch, Event
+from flowdsl.storage.line import CUT_OFF, BadLine, Line, parse_line
+from flowdsl.storage.lock import locked_by
+from flowdsl.storage.spill import unspill
+from flowdsl.storage.times import parse_moment
+
+FILE = "events.jsonl"
+_FIRST_AT = re.compile(rb'"at":"([^"]{27})"')
+
+
+class Damage(NamedTuple):
+    """Something in the file that cannot be believed."""
+
+    offset: int  # bytes from the start of the file
+    line: int  # counted from 1
+    reason: str
+
+
+class Log(NamedTuple):
+    """What a journal says."""
+
+    batches: List[Batch]  # consecutive events of one moment; `seq` runs on inside a batch
+    damage: List[Damage]
+    locked_by: Optional[int]  # the pid of the living process that writes it; -1 where its pid is unknown
+    path: Path  # the run's directory
+    torn: bool  # the file ends in the middle of a line: a writer died there, or is at it just now
+
+    @property
+    def torn_lines(self) -> int:
+        """How many lines were cut off, sealed ones and the last one together."""
+        return self.torn + sum(damage.reason == CUT_OFF for damage in self.damage)
+
+
+def read_journal(run_dir: Union[str, "os.PathLike[str]"]) -> Log:
+    """The log of the run in `run_dir`, finished, going on or crashed; FileNotFoundError where there is no journal."""
+    path = Path(run_dir)
+    pid = locked_by(path)  # asked before reading: a writer that ends in between has then written all that is read
+    with _open(path / FILE) as file:
+        reader = _Reader(path)
+        reader.read(file)
+    return Log(reader.batches, reader.damage, pid, path, reader.torn)
+
+
+def _open(path: Path) -> BinaryIO:
+    if not stat.S_ISREG(os.stat(str(path)).st_mode):  # a pipe of that name would block for ever
+        raise FileNotFoundError("%s is not a regular file" % path)
+    return open(str(path), "rb")
+
+
+class _Reader:
+    """Where a reading is: the open batch, the number that the next line should have, what was passed over."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.batches: List[Batch] = []
+        self.damage: List[Damage] = []
+        self.torn = False
+        self.expected = 0
+        self._passed_over = 0  # damaged lines since the last good one
+        self._events: List[Event] = []
+        self._first: Tuple[int, float] = (0, 0.0)
+
+    def read(self, file: BinaryIO) -> None:
+        offset = 0
+        for number, raw in enumerate(file, 1):
+            whole = raw[-1:] == b"\n"
+            try:
+                line = parse_line(raw[:-1] if whole else raw)
+            except BadLine as exc:
+                self._bad(Damage(offset, number, str(exc)), whole)
+            else:
+                self._good(line, offset, number)
+            offset += len(raw)
+        self._close_batch()
+
+    def _bad(self, damage: Damage, whole: bool) -> None:
+        if not whole and damage.reason == CUT_OFF:
+            self.torn = True
+            return
+        self._passed_over += 1
+        self.damage.append(damage)
+
+    def _good(self, line: Line, offset: int, number: int) -> None:
+        seq, at, event, spilled = line
+        if seq != self.expected and not self._jump(Damage(offset, number, ""), seq):
+            return
+        if spilled is not None:
+            event = self._unspilled(event, line, offset, number)
+        if seq != self.expected or at != self._first[1] or not self._events:
+            self._close_batch()
+            self._first = (seq, at)
+        self._events.append(event)
+        self.expected = seq + 1
+        self._passed_over = 0
+
+    def _jump(self, damage: Damage, seq: int) -> bool:
+        """Report a number that does not follow; whether the line is to be believed all the same."""
+        missing = seq - self.expected
+        if missing < 0:
+            self.damage.append(damage._replace(reason="seq %d comes again: the line is a copy or out of place" % seq))
+            return False
+        if missing > self._passed_over:
+            text = "seq jumps from %d to %d: lines are missing" % (self.expected - 1, seq)
+            self.damage.append(damage._replace(reason=text))
+        return True
+
+    def _unspilled(self, event: Event, line: Line, offset: int, number: int) -> Event:
+        try:
+            return event._replace(detail=unspill(self.path, line.spilled or {}))
+        except (OSError, ValueError, RecursionError) as exc:
+            self.damage.append(Damage(offset, number, str(exc)))
+            return event
+
+    def _close_batch(self) -> None:
+        if self._events:
+            self.batches.append(Batch(self._first[0], self._first[1], tuple(self._events)))
+            self._events = []
+
+
+def run_dirs(log_dir: Union[str, "os.PathLike[str]"]) -> List[Path]:
+    """The directories of the runs in `log_dir`, newest last; empty where there are none."""
+    root = Path(log_dir)
+    if not root.is_dir():
+        return []
+    found = [(_started_at(path), path) for path in root.iterdir() if (path / FILE).is_file()]
+    return [path for _, path in sorted(found)]
+
+
+def _started_at(run_dir: Path) -> float:
+    """When the run began: the moment of its first line, else that of its last change."""
+    with open(str(run_dir / FILE), "rb") as file:
+        found = _FIRST_AT.search(file.read(256))
+    try:
+        return parse_moment(found.group(1).decode()) if found else os.stat(str(run_dir / FILE)).st_mtime
+    except ValueError:
+        return os.stat(str(run_dir / FILE)).st_mtime

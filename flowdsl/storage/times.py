@@ -1,0 +1,41 @@
+"""Moments as text and back: ISO 8601, UTC, always with a Z."""
+
+from __future__ import annotations
+
+from calendar import timegm
+from datetime import datetime, timedelta
+from functools import lru_cache
+
+_EPOCH = datetime(1970, 1, 1)
+_TEXT_LENGTH = len("2026-11-22T16:10:29.123456Z")
+
+
+@lru_cache(maxsize=64)
+def _second_text(second: int) -> str:
+    """`2026-11-22T16:10:29`; a batch within the same second as the one before finds it here."""
+    return (_EPOCH + timedelta(seconds=second)).isoformat()
+
+
+def moment_text(at: float) -> str:
+    """Seconds since the epoch as `2026-11-22T16:10:29.123456Z`, rounded to the microsecond."""
+    second, microsecond = divmod(round(at * 1_000_000), 1_000_000)
+    return "%s.%06dZ" % (_second_text(second), microsecond)
+
+
+def millisecond_text(at: float) -> str:
+    """Seconds since the epoch as `2026-11-22T16:10:29.123Z`, rounded to the millisecond."""
+    second, millisecond = divmod(round(at * 1_000), 1_000)
+    return "%s.%03dZ" % (_second_text(second), millisecond)
+
+
+@lru_cache(maxsize=1024)
+def _second_of(text: str) -> int:
+    return timegm(datetime.strptime(text, "%Y-%m-%dT%H:%M:%S").timetuple())
+
+
+def parse_moment(text: str) -> float:
+    """The seconds since the epoch that `moment_text` wrote; ValueError for any other form."""
+    microsecond = text[20:26]
+    if len(text) != _TEXT_LENGTH or text[19] != "." or text[26] != "Z" or not microsecond.isdigit():
+        raise ValueError("not a moment: %r" % (text,))
+    return (_second_of(text[:19]) * 1_000_000 + int(microsecond)) / 1_000_000
