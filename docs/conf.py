@@ -1,0 +1,36 @@
+"""How Sphinx builds these pages: `python -m sphinx -W -b html docs docs/_build/html`."""
+
+from __future__ import annotations
+
+import flowdsl
+
+project = "flowdsl"
+author = "flowdsl contributors"
+copyright = "2026, flowdsl contributors"
+version = release = flowdsl.__version__
+
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.intersphinx"]
+exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
+html_theme = "furo"
+html_title = f"flowdsl {release}"
+html_theme_options = {"source_edit_link": ""}
+
+# Pages with `{code-cell}` are run when they are built; a cell that raises breaks the build.
+nb_execution_mode = "force"
+nb_execution_timeout = 120
+nb_execution_raise_on_error = True
+nb_execution_excludepatterns = ["quickstart.ipynb"]  # it shows what was committed with it
+nb_merge_streams = True
+suppress_warnings = ["mystnb.unknown_mime_type"]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+
+# No network is needed to build: references into other projects stay plain text.
+intersphinx_mapping: dict = {}
+nitpicky = False
