@@ -1,0 +1,162 @@
+"""Pictures of a graph: DOT built with the graphviz package, laid out once by whatever can, then only coloured again.
+
+The chain: `$FLOWDSL_DOT`, `dot`, `graphviz-pure`, our own layered layout, text. What fails, hangs or writes rubbish
+hands on to the next, so that drawing never raises.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, Dict, FrozenSet, List, Mapping, Optional
+
+from flowdsl.views.drawing import MANY_BOXES, Box, Drawing, Face, drawing, faces
+from flowdsl.views.escape import clean
+from flowdsl.views.layout import layered_svg
+from flowdsl.views.palette import GREY, INK, OUTLINE
+from flowdsl.views.renderer import find_dot, find_renderers, render
+from flowdsl.views.svg import Rubbish, adopt, recolour, text_picture
+from flowdsl.views.text import tree
+
+__all__ = ["Picture", "dot_source", "find_dot", "recolour", "render_svg", "to_dot"]
+
+_LONGEST = "\u2298 upstream failed"  # the second line while the layout is made: no state takes more room
+_KEPT_LAYOUTS = 16
+_layouts: "OrderedDict[str, str]" = OrderedDict()  # DOT source to template: a graph is laid out once
+
+
+class Picture:
+    """A graph that is laid out once and drawn in many states; boxes are put together beyond `limit`."""
+
+    def __init__(self, graph: Any, limit: int = MANY_BOXES) -> None:
+        self.drawing = drawing(graph, limit)
+        self._given = graph.given
+        self._templates: Dict[bool, str] = {}
+
+    def svg(self, states: Optional[Mapping[str, str]] = None) -> str:
+        """The picture in the given states (name to state); without them, the graph as it was defined."""
+        shown = faces(self.drawing, states, self._given)
+        return recolour(self._template(states is not None, shown), shown)
+
+    def _template(self, with_states: bool, shown: Mapping[str, Face]) -> str:
+        found = self._templates.get(with_states)
+        if found is None:
+            found = self._templates[with_states] = _lay_out(self.drawing, _reserve(self.drawing, shown))
+        return found
+
+
+def to_dot(graph: Any, states: Optional[Mapping[str, str]] = None) -> str:
+    """The DOT source of `graph`, coloured by `states` where they are given; nodes are called n0, n1, ..."""
+    picture = drawing(graph)
+    return dot_source(picture, faces(picture, states, graph.given))
+
+
+def render_svg(graph: Any, states: Optional[Mapping[str, str]] = None) -> str:
+    """The picture of `graph` as SVG, coloured by `states` (name to state); never raises."""
+    try:
+        return Picture(graph).svg(states)
+    except Exception:
+        return text_picture(_safe_tree(graph, states), "flow")
+
+
+def dot_source(picture: Drawing, shown: Mapping[str, Face]) -> str:
+    """`picture` in DOT. Labels are cleaned and escaped; ids are our own; nothing else comes from the user."""
+    import graphviz
+
+    source = graphviz.Digraph("flow", graph_attr=_GRAPH, node_attr=_NODE, edge_attr=_EDGE)
+    for box in picture.boxes:
+        source.node(box.id, label=_label(box, shown[box.id]), id=box.id, **_dressed(box, shown[box.id]))
+    for arrow in picture.arrows:
+        more = {"style": "dashed"} if arrow.ordered else {}
+        if arrow.label:
+            more["label"] = _quoted(arrow.label)
+        source.edge(arrow.source, arrow.target, **more)
+    return str(source.source)
+
+
+_GRAPH = {"rankdir": "LR", "bgcolor": "transparent", "nodesep": "0.22", "ranksep": "0.5", "pad": "0.1"}
+_NODE = {
+    "shape": "box",
+    "style": "rounded,filled",
+    "color": OUTLINE,
+    "fontcolor": INK,
+    "fontname": "Helvetica",
+    "fontsize": "13",
+    "margin": "0.17,0.06",
+    "height": "0.4",
+    "width": "0.5",
+}
+_EDGE = {
+    "color": GREY,
+    "fontcolor": GREY,
+    "fontname": "Helvetica",
+    "fontsize": "10",
+    "arrowsize": "0.7",
+    "penwidth": "1.2",
+}
+
+
+def _dressed(box: Box, face: Face) -> Dict[str, str]:
+    if box.kind == "input":
+        return {"style": "rounded,dashed", "color": GREY, "fontcolor": GREY}
+    more = {"fillcolor": face.fill}
+    if box.kind == "stack":
+        more["peripheries"] = "2"
+    return more
+
+
+def _label(box: Box, face: Face) -> str:
+    return "\n".join(_quoted(line) for line in (box.title, face.text) if line)
+
+
+def _quoted(text: str) -> str:
+    """A label for DOT: `graphviz.escape` for its backslashes and angles, and no entities that DOT would resolve."""
+    import graphviz
+
+    return str(graphviz.escape(clean(text).replace("&", "&amp;")))
+
+
+# ---- the chain
+
+
+def _reserve(picture: Drawing, shown: Mapping[str, Face]) -> Dict[str, Face]:
+    """Faces as wide as any that will come, so that the layout holds for all states."""
+    return {box.id: Face(shown[box.id].fill, _widest(box, shown[box.id])) for box in picture.boxes}
+
+
+def _widest(box: Box, face: Face) -> str:
+    if not face.text:
+        return ""
+    return _LONGEST if box.kind != "stack" else "\u2713 00,000  \u25ba 00  \u2717 00"
+
+
+def _lay_out(picture: Drawing, reserved: Mapping[str, Face]) -> str:
+    tall = frozenset(ident for ident, face in reserved.items() if face.text)
+    try:
+        source = dot_source(picture, {ident: Face("none", face.text) for ident, face in reserved.items()})
+    except Exception:  # the graphviz package is missing or refuses
+        return layered_svg(picture, tall)
+    found = _layouts.get(source)
+    if found is None:
+        found = _layouts[source] = _rendered(picture, source, tall) or layered_svg(picture, tall)
+        while len(_layouts) > _KEPT_LAYOUTS:
+            _layouts.popitem(last=False)
+    return found
+
+
+def _rendered(picture: Drawing, source: str, tall: FrozenSet[str]) -> Optional[str]:
+    ids = frozenset(box.id for box in picture.boxes)
+    for program in find_renderers():
+        data = render(program, source)
+        try:
+            if data:
+                return adopt(data, ids, tall, f"flow {picture.flow}: {picture.tasks} tasks")
+        except Rubbish:
+            continue
+    return None
+
+
+def _safe_tree(graph: Any, states: Optional[Mapping[str, str]]) -> List[str]:
+    try:
+        return tree(graph, states).splitlines()
+    except Exception:
+        return ["this graph could not be drawn"]

@@ -1,0 +1,204 @@
+"""What is drawn of a graph: boxes and arrows, with many tasks put together in stacks; no positions yet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Callable, Dict, Hashable, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from flowdsl.views.escape import clean, shorten
+from flowdsl.views.palette import PLAIN, counts_text, look, worst
+
+__all__ = ["FEW_BOXES", "MANY_BOXES", "Arrow", "Box", "Drawing", "Face", "drawing", "faces"]
+
+MANY_BOXES = 150  # more than this are neither readable nor quick to lay out
+FEW_BOXES = 30  # what the smallest picture shows
+_ARROWS_A_BOX = 6  # a picture with more arrows than this for each box that it may have shows nothing
+_TITLE = 40  # columns
+
+
+class Box(NamedTuple):
+    """`kind` is "task", "given", "input" or "stack" (several tasks); `members` are the tasks in it."""
+
+    id: str  # synthetic: n0, n1, ...
+    title: str  # clean, not escaped
+    kind: str
+    members: Tuple[str, ...]
+
+
+class Arrow(NamedTuple):
+    """`ordered` says that no result goes along it: the one only has to be done before the other."""
+
+    source: str
+    target: str
+    ordered: bool
+    label: str = ""
+
+
+class Drawing(NamedTuple):
+    """A graph as it is drawn; `note` says what was put together, if anything was."""
+
+    flow: str
+    boxes: Tuple[Box, ...]
+    arrows: Tuple[Arrow, ...]
+    tasks: int
+    note: str = ""
+
+
+class Face(NamedTuple):
+    """What a box shows of the state of its tasks: a fill and a second line of text ("": none)."""
+
+    fill: str
+    text: str
+
+
+def drawing(graph: Any, limit: int = MANY_BOXES) -> Drawing:
+    """The drawing of `graph` with at most `limit` boxes: tasks one by one, else by tag, by function or by level."""
+    tasks = graph.tasks
+    if len(tasks) <= limit and _edges(graph) <= limit * _ARROWS_A_BOX:
+        return _one_by_one(graph, limit)
+    for note, key in _groupings(graph, limit):
+        stacks = _stacked(graph, key, note)
+        if len(stacks.boxes) <= limit and len(stacks.arrows) <= limit * _ARROWS_A_BOX:
+            return stacks
+    raise AssertionError("levels can always be put together")
+
+
+def faces(picture: Drawing, states: Optional[Mapping[str, str]], given: Iterable[str] = ()) -> Dict[str, Face]:
+    """What each box shows, by its id; without states a plain fill and no second line (but for given tasks)."""
+    replaced = frozenset(given)
+    return {box.id: _face(box, states, replaced) for box in picture.boxes}
+
+
+def _face(box: Box, states: Optional[Mapping[str, str]], given: Any) -> Face:
+    if box.kind == "input":
+        return Face("none", "")
+    if box.kind == "given":
+        how = look("succeeded", "given")
+        return Face(how.fill, how.text)
+    if states is None:
+        return Face(PLAIN, "")
+    if box.kind == "task":
+        how = look(states.get(box.members[0], "pending"))
+        return Face(how.fill, how.text)
+    counts = Counter(states.get(name, "pending") for name in box.members)
+    return Face(look(worst(counts)).fill, counts_text(counts, words=False))
+
+
+# ---- tasks one by one
+
+
+def _one_by_one(graph: Any, limit: int) -> Drawing:
+    ids: Dict[str, str] = {name: f"n{at}" for at, name in enumerate(graph.tasks)}
+    boxes = [
+        Box(ids[name], shorten(name, _TITLE), "given" if name in graph.given else "task", (name,)) for name in graph.tasks
+    ]
+    arrows = [
+        Arrow(ids[edge.source], ids[edge.target], edge.parameter is None, _item(edge.path))
+        for name in graph.tasks
+        for edge in graph.edges[name]
+        if edge.source in ids
+    ]
+    inputs = _inputs(graph, ids)
+    if len(inputs[0]) + len(boxes) <= limit:
+        boxes += inputs[0]
+        arrows += inputs[1]
+    return Drawing(clean(graph.flow), tuple(boxes), _without_doubles(arrows), len(graph.tasks))
+
+
+def _inputs(graph: Any, ids: Mapping[str, str]) -> Tuple[List[Box], List[Arrow]]:
+    """The inputs of the run; a required one is marked with a star."""
+    boxes: List[Box] = []
+    arrows: List[Arrow] = []
+    for at, (name, given) in enumerate(graph.inputs.items(), len(ids)):
+        title = shorten(name, _TITLE) + (" *" if given.required else "")
+        boxes.append(Box(f"n{at}", title, "input", ()))
+        arrows += [Arrow(f"n{at}", ids[task], False) for task in given.tasks if task in ids]
+    return boxes, arrows
+
+
+def _item(path: Sequence[Any]) -> str:
+    return shorten(".".join(clean(key) for key in path), 16) if path else ""
+
+
+def _without_doubles(arrows: Iterable[Arrow]) -> Tuple[Arrow, ...]:
+    """One arrow a pair of boxes; it is drawn as carrying a result where any of those it stands for does."""
+    found: Dict[Tuple[str, str], Arrow] = {}
+    for arrow in arrows:
+        pair = arrow.source, arrow.target
+        former = found.get(pair)
+        if former is None or (former.ordered and not arrow.ordered):
+            found[pair] = arrow
+    return tuple(found.values())
+
+
+# ---- many tasks put together
+
+_Key = Callable[[str], Hashable]
+
+
+def _groupings(graph: Any, limit: int) -> Iterable[Tuple[str, _Key]]:
+    """Ways to put tasks together, the one that says most first; the last always fits."""
+    tasks = graph.tasks
+    levels = _levels(graph)
+    tagged = sum(1 for spec in tasks.values() if spec.tags)
+    if tagged * 5 >= len(tasks) * 4:
+        yield "by tag", lambda name: tasks[name].tags[0] if tasks[name].tags else "no tag"
+    yield "by function", lambda name: (levels[name], _function(tasks[name]))
+    depth = 1 + max(levels.values(), default=0)
+    yield "by level", levels.__getitem__
+    several = -(-depth // min(limit, _ARROWS_A_BOX * 2))
+    yield "by level", lambda name: levels[name] // several
+
+
+def _stacked(graph: Any, key: _Key, note: str) -> Drawing:
+    members: Dict[Hashable, List[str]] = {}
+    for name in graph.tasks:
+        members.setdefault(key(name), []).append(name)
+    ids = {found: f"n{at}" for at, found in enumerate(members)}
+    boxes = tuple(_stack(ids[found], found, names, graph) for found, names in members.items())
+    arrows = _arrows_between(graph, {name: ids[found] for found, names in members.items() for name in names})
+    return Drawing(clean(graph.flow), boxes, arrows, len(graph.tasks), f"{len(graph.tasks):,} tasks, put together {note}")
+
+
+def _stack(ident: str, found: Hashable, names: List[str], graph: Any) -> Box:
+    if len(names) == 1:
+        name = names[0]
+        return Box(ident, shorten(name, _TITLE), "given" if name in graph.given else "task", (name,))
+    title = found if isinstance(found, str) else _common(graph, names)
+    return Box(ident, f"{shorten(title, _TITLE - 9)} \u00d7 {len(names):,}", "stack", tuple(names))
+
+
+def _common(graph: Any, names: Sequence[str]) -> str:
+    """The function that the tasks share, or the first and the last of their names."""
+    functions = {_function(graph.tasks[name]) for name in names}
+    if len(functions) == 1:
+        return clean(functions.pop())
+    return f"{shorten(names[0], 13)} \u2026 {shorten(names[-1], 13)}"
+
+
+def _arrows_between(graph: Any, ids: Mapping[str, str]) -> Tuple[Arrow, ...]:
+    carries: Dict[Tuple[str, str], bool] = {}
+    for name, ident in ids.items():
+        for edge in graph.edges[name]:
+            source = ids.get(edge.source)
+            if source is not None and source != ident:
+                pair = source, ident
+                carries[pair] = carries.get(pair, False) or edge.parameter is not None
+    return tuple(Arrow(source, target, not result) for (source, target), result in carries.items())
+
+
+def _function(spec: Any) -> str:
+    return getattr(spec.function, "__name__", "") or spec.name
+
+
+def _levels(graph: Any) -> Dict[str, int]:
+    """How many tasks the longest path to each task has; one pass, for tasks come in topological order."""
+    levels: Dict[str, int] = {}
+    for name in graph.tasks:
+        above = [levels[edge.source] for edge in graph.edges[name] if edge.source in levels]
+        levels[name] = 1 + max(above) if above else 0
+    return levels
+
+
+def _edges(graph: Any) -> int:
+    return sum(map(len, graph.edges.values()))

@@ -1,0 +1,215 @@
+"""Our own layered layout, for machines without any renderer: layers from left to right, few crossings, smooth arrows.
+
+The four steps of Sugiyama, Tagawa and Toda, "Methods for Visual Understanding of Hierarchical System Structures"
+(IEEE Trans. SMC 11, 1981), each in its simplest form: longest paths give the layers, long arrows get bends in the
+layers that they cross, barycentre sweeps order each layer, and a relaxation under a least distance places it. No step
+recurses, and each is linear (times the logarithm of a layer's size).
+"""
+
+from __future__ import annotations
+
+from typing import AbstractSet, Dict, List, NamedTuple, Sequence, Tuple
+
+from flowdsl.views.drawing import Arrow, Box, Drawing
+from flowdsl.views.escape import columns, esc
+from flowdsl.views.palette import GREY, INK, OUTLINE, PLAIN
+from flowdsl.views.svg import place, root
+
+__all__ = ["layered_svg"]
+
+_CHAR, _PAD, _BETWEEN, _GAP, _MARGIN = 7.6, 24.0, 16.0, 56.0, 8.0  # pixels; _CHAR is a wide guess at 13 px Helvetica
+_BEND_HEIGHT = 10.0
+_MOST_BENDS = 3000
+_SWEEPS, _RELAXATIONS = 6, 8
+
+
+class Point(NamedTuple):
+    x: float
+    y: float
+
+
+class _Layers:
+    """Boxes and bends by index: `layer`, `height`, neighbours to the left and right, and the rows of each layer."""
+
+    def __init__(self, picture: Drawing, tall: AbstractSet[str]) -> None:
+        at = {box.id: n for n, box in enumerate(picture.boxes)}
+        # Stacks may wait for each other both ways; an arrow against the order of the boxes is laid out the other way.
+        ends = [(at[arrow.source], at[arrow.target]) for arrow in picture.arrows]
+        self.height = [40.0 if box.id in tall else 30.0 for box in picture.boxes]
+        self.layer = _longest_paths(picture.boxes, [(min(pair), max(pair)) for pair in ends])
+        self.left: List[List[int]] = [[] for _ in picture.boxes]
+        self.right: List[List[int]] = [[] for _ in picture.boxes]
+        bends = sum(max(0, abs(self.layer[b] - self.layer[a]) - 1) for a, b in ends)
+        self.way = [self._lead(a, b, bends <= _MOST_BENDS) for a, b in ends]
+        self.rows: List[List[int]] = [[] for _ in range(1 + max(self.layer, default=0))]
+        for n, layer in enumerate(self.layer):
+            self.rows[layer].append(n)
+
+    def _lead(self, a: int, b: int, bend: bool) -> List[int]:
+        """The boxes and bends that the arrow from `a` to `b` goes through."""
+        step = 1 if self.layer[b] >= self.layer[a] else -1
+        way = [a]
+        for layer in range(self.layer[a] + step, self.layer[b], step) if bend else ():
+            way.append(len(self.layer))
+            self.layer.append(layer)
+            self.height.append(_BEND_HEIGHT)
+            self.left.append([])
+            self.right.append([])
+        way.append(b)
+        for here, there in zip(way, way[1:]):
+            first, second = (here, there) if step > 0 else (there, here)
+            self.right[first].append(second)
+            self.left[second].append(first)
+        return way
+
+
+def layered_svg(picture: Drawing, tall: AbstractSet[str] = frozenset()) -> str:
+    """A picture as an SVG template; the boxes `tall` keep a place for a second line of text."""
+    layers = _Layers(picture, tall)
+    _order(layers)
+    centres = _place(layers)
+    widths = [_PAD + _CHAR * max(columns(box.title), 15 if box.id in tall else 4) for box in picture.boxes]
+    xs, across = _columns(layers, widths)
+    down = max((y + layers.height[n] / 2 for n, y in enumerate(centres)), default=0.0) + _MARGIN
+    points = [Point(xs[layers.layer[n]], y) for n, y in enumerate(centres)]
+    body = [_arrow(arrow, way, points, widths) for arrow, way in zip(picture.arrows, layers.way)]
+    body += [
+        _box(box, points[n], widths[n], layers.height[n], box.id in tall) for n, box in enumerate(picture.boxes)
+    ]
+    return root(across, down, "".join(body), f"flow {picture.flow}: {picture.tasks} tasks")
+
+
+# ---- the four steps
+
+
+def _longest_paths(boxes: Sequence[Box], ends: Sequence[Tuple[int, int]]) -> List[int]:
+    layer = [0] * len(boxes)
+    first: Dict[int, int] = {}
+    for a, b in sorted(ends):  # by source: all arrows into a box come before those out of it
+        layer[b] = max(layer[b], layer[a] + 1)
+    targets = {b for _, b in ends}
+    for a, b in ends:
+        if a not in targets:
+            first[a] = min(first.get(a, layer[b]), layer[b])
+    for a, nearest in first.items():  # what nothing leads to stands just left of what needs it
+        layer[a] = nearest - 1
+    return layer
+
+
+def _order(layers: _Layers) -> None:
+    """Sort each layer by the mean position of its neighbours, from left to right and back."""
+    position = [0.0] * len(layers.layer)
+    for row in layers.rows:
+        _number(row, position)
+    for sweep in range(_SWEEPS):
+        near = layers.right if sweep % 2 else layers.left
+        for row in layers.rows[::-1] if sweep % 2 else layers.rows:
+            row.sort(key=lambda n: _mean(near[n], position))
+            _number(row, position)
+
+
+def _number(row: List[int], position: List[float]) -> None:
+    for at, n in enumerate(row):
+        position[n] = (at + 0.5) / len(row)
+
+
+def _mean(near: List[int], position: List[float]) -> float:
+    return sum([position[n] for n in near]) / len(near) if near else 0.5
+
+
+def _place(layers: _Layers) -> List[float]:
+    """The vertical centre of each box and bend: near the mean of its neighbours, in order, not too close."""
+    y = [0.0] * len(layers.layer)
+    for row in layers.rows:
+        _apart(row, y, layers.height)
+    for turn in range(_RELAXATIONS):
+        near = layers.left if turn % 2 else layers.right
+        for row in layers.rows if turn % 2 else layers.rows[::-1]:
+            for n in row:
+                if near[n]:
+                    y[n] = sum([y[other] for other in near[n]]) / len(near[n])
+            _apart(row, y, layers.height)
+    top = min((y[n] - layers.height[n] / 2 for n in range(len(y))), default=0.0) - _MARGIN
+    return [value - top for value in y]
+
+
+def _apart(row: List[int], y: List[float], height: List[float]) -> None:
+    """Push what is too close apart, upwards and downwards alike: the mean of both keeps a row in its middle."""
+    down, up = [0.0] * len(row), [0.0] * len(row)
+    edge = float("-inf")
+    for at, n in enumerate(row):
+        down[at] = max(y[n], edge + height[n] / 2)
+        edge = down[at] + height[n] / 2 + _BETWEEN
+    edge = float("inf")
+    for at in range(len(row) - 1, -1, -1):
+        n = row[at]
+        up[at] = min(y[n], edge - height[n] / 2)
+        edge = up[at] - height[n] / 2 - _BETWEEN
+    for at, n in enumerate(row):
+        y[n] = (down[at] + up[at]) / 2
+
+
+def _columns(layers: _Layers, widths: Sequence[float]) -> Tuple[List[float], float]:
+    """The horizontal centre of each layer, and the width of all."""
+    widest = [max([widths[n] for n in row if n < len(widths)], default=0.0) for row in layers.rows]
+    centres: List[float] = []
+    x = _MARGIN
+    for width in widest:
+        centres.append(x + width / 2)
+        x += width + _GAP
+    return centres, x - _GAP + _MARGIN
+
+
+# ---- the marks
+
+
+def _box(box: Box, at: Point, width: float, height: float, tall: bool) -> str:
+    plain = box.kind == "input"
+    shape = (
+        f' x="{at.x - width / 2:.1f}" y="{at.y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" rx="7"'
+        f' stroke="{GREY if plain else OUTLINE}"'
+    )
+    parts = [_shadow(at, width, height)] if box.kind == "stack" else []
+    parts.append(f'<rect{shape} fill="none" stroke-dasharray="4,3"/>' if plain else f'<rect class="b"{shape} fill="{PLAIN}"/>')
+    ink = GREY if plain else INK
+    parts.append(_text(at.x, at.y + (-3 if tall else 4.5), 13, ink, esc(box.title)))
+    if tall:
+        parts.append(_text(at.x, at.y + 13, 11, ink, place(box.id)))
+    return f'<g id="{box.id}">{"".join(parts)}</g>'
+
+
+def _shadow(at: Point, width: float, height: float) -> str:
+    return (
+        f'<rect x="{at.x - width / 2 + 4:.1f}" y="{at.y - height / 2 + 4:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        f' rx="7" fill="none" stroke="{OUTLINE}"/>'
+    )
+
+
+def _text(x: float, y: float, points: int, ink: str, content: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="{points}" fill="{ink}">{content}</text>'
+
+
+def _arrow(arrow: Arrow, way: Sequence[int], points: Sequence[Point], widths: Sequence[float]) -> str:
+    """A smooth line through its bends, from the right side of one box to the left side of the other, with a head."""
+    side = 1.0 if points[way[-1]].x >= points[way[0]].x else -1.0
+    start, end = points[way[0]], points[way[-1]]
+    line = [Point(start.x + side * widths[way[0]] / 2, start.y), *(points[n] for n in way[1:-1])]
+    tip = Point(end.x - side * widths[way[-1]] / 2, end.y)
+    line.append(Point(tip.x - side * 7, tip.y))
+    d = [f"M{line[0].x:.1f},{line[0].y:.1f}"]
+    for here, there in zip(line, line[1:]):
+        middle = (here.x + there.x) / 2
+        d.append(f"C{middle:.1f},{here.y:.1f} {middle:.1f},{there.y:.1f} {there.x:.1f},{there.y:.1f}")
+    dash = ' stroke-dasharray="5,3"' if arrow.ordered else ""
+    head = f"{tip.x:.1f},{tip.y:.1f} {tip.x - side * 8:.1f},{tip.y - 3.5:.1f} {tip.x - side * 8:.1f},{tip.y + 3.5:.1f}"
+    label = _label(arrow, line)
+    return (
+        f'<path d="{"".join(d)}" fill="none" stroke="{GREY}" stroke-width="1.2"{dash}/>'
+        f'<polygon points="{head}" fill="{GREY}"/>{label}'
+    )
+
+
+def _label(arrow: Arrow, line: Sequence[Point]) -> str:
+    if not arrow.label:
+        return ""
+    return _text((line[0].x + line[1].x) / 2, (line[0].y + line[1].y) / 2 - 4, 10, GREY, esc(arrow.label))

@@ -1,0 +1,76 @@
+"""How each state looks: an icon, a word and a fill, the same in every view.
+
+Colour is never alone: wherever a fill is shown, the icon stands beside it, and the word where there is room. The hues
+are light relatives of the Okabe-Ito set, which people with any colour blindness can tell apart; dark text on each of
+them has a contrast of at least 7:1. What is drawn without a fill is a mid grey that a white and a black page both bear.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping, NamedTuple, Tuple
+
+__all__ = ["GREY", "INK", "OUTLINE", "PLAIN", "Look", "by_weight", "counts_text", "look", "worst"]
+
+INK = "#111827"  # text on a fill
+GREY = "#808590"  # text and lines on the page itself
+OUTLINE = "#6b7280"  # round a fill
+PLAIN = "#dfe6ee"  # a task of which no state is known
+
+
+class Look(NamedTuple):
+    """`icon` is one character of the old symbol blocks: none that a system would show as a coloured emoji."""
+
+    icon: str
+    word: str
+    fill: str
+
+    @property
+    def text(self) -> str:
+        """The icon and the word."""
+        return f"{self.icon} {self.word}"
+
+
+# In the order of weight: the first that is met among several tasks gives their stack its fill.
+_LOOKS: Dict[str, Look] = {
+    "failed": Look("\u2717", "failed", "#f2a58e"),
+    "timed_out": Look("\u25f7", "timed out", "#e3b0d2"),
+    "interrupted": Look("\u21af", "interrupted", "#dfc08a"),
+    "running": Look("\u25ba", "running", "#8ec9f0"),
+    "retry_wait": Look("\u21bb", "waits to retry", "#f4e27a"),
+    "upstream_failed": Look("\u2298", "upstream failed", "#f3d5c8"),
+    "cancelled": Look("\u25a0", "cancelled", "#cdc5e4"),
+    "ready": Look("\u25ce", "ready", "#cfe3f6"),
+    "pending": Look("\u25cb", "pending", "#e4e6ea"),
+    "succeeded": Look("\u2713", "succeeded", "#8fd6b8"),
+    "reused": Look("\u2248", "reused", "#bfe6d6"),
+    "skipped": Look("\u00bb", "skipped", "#d3d3ce"),
+}
+_GIVEN = Look("\u25c6", "given", "#bfe6d6")
+
+
+def look(state: str, cause: str = "") -> Look:
+    """How `state` looks; a state that only a newer flowdsl knows is shown by its own name."""
+    if cause == "given":
+        return _GIVEN
+    return _LOOKS.get(state) or Look("?", state.replace("_", " "), PLAIN)
+
+
+def by_weight(counts: Mapping[str, int]) -> Tuple[Tuple[str, int], ...]:
+    """The states that occur and how often, what needs a look first."""
+    known = [(state, counts[state]) for state in _LOOKS if counts.get(state)]
+    return (*known, *((state, n) for state, n in counts.items() if n and state not in _LOOKS))
+
+
+def worst(counts: Mapping[str, int]) -> str:
+    """The state that several tasks show together: the first by weight of those that occur; "pending" for none."""
+    weighed = by_weight(counts)
+    return weighed[0][0] if weighed else "pending"
+
+
+def counts_text(counts: Mapping[str, int], *, words: bool = True) -> str:
+    """Counts by state in one line: "3 succeeded, 1 failed" with their icons; without words where room is short."""
+    parts = []
+    for state, n in by_weight(counts):
+        how = look(state)
+        parts.append(f"{how.icon} {n:,} {how.word}" if words else f"{how.icon} {n:,}")
+    return (", " if words else "  ").join(parts)
