@@ -10,27 +10,20 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Any, Mapping, Optional, Sequence, Type, Union
+from typing import Any, Mapping, Sequence, Type, Union
 
 from flowdsl.engine.events import Event
-from flowdsl.errors import LogWriteError
+from flowdsl.storage.detail import spill
+from flowdsl.storage.failure import refusal, write_error
 from flowdsl.storage.line import format_lines
 from flowdsl.storage.lock import Lock, forget_after_fork
 from flowdsl.storage.names import file_name
-from flowdsl.storage.reading import FILE, Damage, Log, read_journal, run_dirs
-from flowdsl.storage.spill import spill
+from flowdsl.storage.reading import FILE, Damage, Log, next_seq, read_journal, run_dirs
 from flowdsl.storage.times import moment_text
 
 __all__ = ["Damage", "Journal", "Log", "read_journal", "run_dirs"]
 
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_HINTS: Mapping[Optional[int], str] = {
-    errno.ENOSPC: "make room on that disk, or give another log_dir",
-    errno.EDQUOT: "make room within the quota, or give another log_dir",
-    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`), or give another log_dir",
-    errno.EEXIST: "that run is there already; Journal.resume goes on with it",
-    errno.ENOTDIR: "a part of that path is a file; give another log_dir",
-}
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Journal:
@@ -39,18 +32,18 @@ class Journal:
     Made by `create` (a new run) or `resume` (a run that is there); `close()` gives the directory free.
     """
 
-    def __init__(self, path: Path, lock: Lock, *, seq: int = 0, fsync: bool = False) -> None:
+    def __init__(self, path: Path, lock: Lock, *, fsync: bool) -> None:
         self.path = path
-        self.fsync = fsync
         self._lock = lock
-        self._seq = seq
-        self._whole = True  # False from the begin of a write until it has succeeded
-        self._fd = os.open(str(path / FILE), _FLAGS, 0o600)
+        self._fsync = fsync
+        self._fd = -1
+        self._seq = 0
+        self._whole = True  # False from the begin of a write until all of it is written
         forget_after_fork(self)
 
     @classmethod
     def create(
-        cls: Type[Journal], log_dir: Union[str, "os.PathLike[str]"], run_id: str, *, fsync: bool = False
+        cls: Type[Journal], log_dir: Union[str, os.PathLike[str]], run_id: str, *, fsync: bool = False
     ) -> Journal:
         """A journal for a new run, its directory made and locked.
 
@@ -62,48 +55,47 @@ class Journal:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             path.mkdir(mode=0o700, exist_ok=True)
         except OSError as exc:
-            raise _write_error(path, exc) from exc
-        return cls._open(path, fsync=fsync, new=True)
+            raise write_error(path, exc) from exc
+        return cls._open(path, new=True, fsync=fsync)
 
     @classmethod
-    def resume(cls: Type[Journal], run_dir: Union[str, "os.PathLike[str]"], *, fsync: bool = False) -> Journal:
+    def resume(cls: Type[Journal], run_dir: Union[str, os.PathLike[str]], *, fsync: bool = False) -> Journal:
         """The journal of a run that is there: locked, a line that was cut off sealed, ready for the next event.
 
         Raises as `create` does.
         """
-        return cls._open(Path(run_dir), fsync=fsync, new=False)
+        return cls._open(Path(run_dir), new=False, fsync=fsync)
 
     @classmethod
-    def _open(cls: Type[Journal], path: Path, *, fsync: bool, new: bool) -> Journal:
+    def _open(cls: Type[Journal], path: Path, *, new: bool, fsync: bool) -> Journal:
         try:
-            lock = Lock(path)
+            journal = cls(path, Lock(path), fsync=fsync)
             try:
-                seq = 0 if new else _next_seq(path)
-                journal = cls(path, lock, seq=seq, fsync=fsync)
+                journal._begin(new)
             except BaseException:
-                lock.release()
+                journal.close()
                 raise
         except OSError as exc:
-            raise _write_error(path, exc) from exc
-        try:
-            journal._begin(new)
-        except BaseException:
-            journal.close()
-            raise
+            raise write_error(path / FILE, exc) from exc
         return journal
 
     def _begin(self, new: bool) -> None:
-        try:
-            size = os.fstat(self._fd).st_size
-            if new and size:
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            if size and _last_byte(self.path / FILE) != b"\n":
-                self._write(b"\n")
-            if self.fsync:
-                _sync_directory(self.path)
-                _sync_directory(self.path.parent)
-        except OSError as exc:
-            raise _write_error(self.path / FILE, exc) from exc
+        """Open the file: refuse one that is there, or go on with it and seal the line in which its writer stopped."""
+        self._fd = os.open(str(self.path / FILE), _FLAGS if new else _FLAGS & ~os.O_CREAT, 0o600)
+        size = os.lseek(self._fd, 0, os.SEEK_END)
+        if new and size:
+            raise refusal(errno.EEXIST)
+        if size:
+            self._seq = next_seq(self.path)
+            self._seal()
+        if self._fsync:
+            _sync_directory(self.path)
+            _sync_directory(self.path.parent)
+
+    def _seal(self) -> None:
+        os.lseek(self._fd, -1, os.SEEK_END)
+        if os.read(self._fd, 1) != b"\n":
+            self._write(b"\n")
 
     @property
     def next_seq(self) -> int:
@@ -115,41 +107,52 @@ class Journal:
 
         They are durable when this returns. LogWriteError where they are not; the journal then takes no more.
         """
-        if self._fd < 0 or not self._whole:
-            raise _unusable(self.path / FILE, self._fd < 0)
         first = self._seq
         try:
+            if self._fd < 0 or not self._whole:
+                raise self._unusable()
             data = format_lines(events, first, moment_text(at), self._spill)
             self._seq = first + len(events)  # before the write: a number is never given twice
-            self._whole = False
-            self._write(data)
-            self._whole = True
+            if data:
+                self._write(data)
         except OSError as exc:
             self._whole = False
-            raise _write_error(self.path / FILE, exc) from exc
+            raise write_error(self.path / FILE, exc) from exc
         return first
 
     def _write(self, data: bytes) -> None:
+        self._whole = False
         written = os.write(self._fd, data)
         while written < len(data):  # a full disk takes a part, and says no to the rest
             more = os.write(self._fd, data[written:])
             if not more:
-                raise OSError(errno.EIO, "the file takes no more bytes")
+                raise refusal(errno.EIO, "the file takes no more bytes")
             written += more
-        if self.fsync:
+        if self._fsync:
             os.fsync(self._fd)
+        self._whole = True
 
     def _spill(self, seq: int, text: bytes) -> Mapping[str, Any]:
-        where = spill(self.path, seq, text, self.fsync)
-        if self.fsync:
+        where = spill(self.path, seq, text, self._fsync)
+        if self._fsync:
             _sync_directory((self.path / where["file"]).parent)
+            _sync_directory(self.path)
         return where
 
+    def _unusable(self) -> OSError:
+        if self._fd < 0:
+            return refusal(errno.EBADF, "the journal is closed")
+        return refusal(errno.EIO, "an earlier write failed, and nothing is written after that")
+
     def close(self) -> None:
-        """Let the directory go. Twice does no harm."""
+        """Give the directory free. Twice does no harm."""
         fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
+        try:
+            if fd >= 0:
+                os.close(fd)
+        except OSError as exc:  # a network file system says only here that it could not write
+            raise write_error(self.path / FILE, exc) from exc
+        finally:
             self._lock.release()
 
     def forget(self) -> None:
@@ -165,19 +168,7 @@ class Journal:
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_fd", -1) >= 0:
-            self.close()
-
-
-def _next_seq(run_dir: Path) -> int:
-    batches = read_journal(run_dir).batches
-    return batches[-1].seq + len(batches[-1].events) if batches else 0
-
-
-def _last_byte(path: Path) -> bytes:
-    with open(str(path), "rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1)
+        self.close()
 
 
 def _sync_directory(path: Path) -> None:
@@ -188,14 +179,3 @@ def _sync_directory(path: Path) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
-
-
-def _write_error(path: Path, exc: OSError) -> LogWriteError:
-    why = exc.strerror or str(exc)
-    hint = _HINTS.get(exc.errno, "give a log_dir that can be written")
-    return LogWriteError("cannot write %s: %s; %s" % (path, why, hint), path=str(path), errno=exc.errno)
-
-
-def _unusable(path: Path, closed: bool) -> LogWriteError:
-    why = "is closed" if closed else "takes no more: an earlier write failed"
-    return LogWriteError("the journal %s %s" % (path, why), path=str(path), errno=errno.EBADF if closed else errno.EIO)

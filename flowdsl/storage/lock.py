@@ -55,15 +55,11 @@ class Lock:
         try:
             self._take()
             os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, b"%d\n" % os.getpid(), 0) if hasattr(os, "pwrite") else self._write_pid()
+            os.write(self._fd, b"%d\n" % os.getpid())
         except BaseException:
             os.close(self._fd)
             raise
         forget_after_fork(self)
-
-    def _write_pid(self) -> None:
-        os.lseek(self._fd, 0, os.SEEK_SET)
-        os.write(self._fd, b"%d\n" % os.getpid())
 
     def _take(self) -> None:
         for _ in range(_TRIES - 1):
@@ -79,9 +75,12 @@ class Lock:
     def release(self) -> None:
         """Let others write. Twice does no harm."""
         fd, self._fd = self._fd, -1
-        if fd >= 0:
+        if fd < 0:
+            return
+        try:
             os.ftruncate(fd, 0)
             _unlock(fd)
+        finally:
             os.close(fd)
 
     def forget(self) -> None:
@@ -93,8 +92,9 @@ class Lock:
 
 def _locked(path: Path) -> LogLocked:
     pid = _written_pid(path)
-    who = "by pid %d" % pid if pid != UNKNOWN_PID else "by another process"
-    text = "%s is locked %s, which is writing there; wait for its end, or give another log_dir" % (path.parent, who)
+    who = "another process" if pid == UNKNOWN_PID else f"pid {pid}"
+    itself = " (this process)" if pid == os.getpid() else ""
+    text = f"{path.parent} is locked by {who}{itself}, which writes there; wait for its end, or give another log_dir"
     return LogLocked(text, path=str(path.parent), pid=None if pid == UNKNOWN_PID else pid)
 
 
@@ -127,9 +127,9 @@ def locked_by(directory: Path) -> Optional[int]:
     return None
 
 
-# ---- A child that is forked inherits open files, and with them the lock: it would outlive its holder. So the child forgets.
+# ---- A forked child inherits open files, and with them the lock, which would outlive its holder: the child forgets.
 
-_to_forget: "WeakSet[Any]" = WeakSet()
+_to_forget: WeakSet[Any] = WeakSet()
 
 
 def forget_after_fork(holder: Any) -> None:

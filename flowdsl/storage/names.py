@@ -8,7 +8,7 @@ from typing import Container
 
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-]|[A-Za-z0-9_]")
 _OTHER = re.compile(r"[^A-Za-z0-9_]+")
-_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # Windows opens these, whatever the suffix
+_DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)  # what Windows keeps for itself
 _SLUG_LENGTH = 60
 
 
@@ -21,4 +21,4 @@ def file_name(name: str, taken: Container[str] = ()) -> str:
         return name
     slug = _OTHER.sub("-", name).strip("-")[:_SLUG_LENGTH].rstrip("-")
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return "%s-%s" % (slug, digest) if slug else digest
+    return f"{slug}-{digest}" if slug else digest

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-import stat
 from pathlib import Path
 from typing import BinaryIO, List, NamedTuple, Optional, Tuple, Union
 
 from flowdsl.engine.events import Batch, Event
-from flowdsl.storage.line import CUT_OFF, BadLine, Line, parse_line
+from flowdsl.storage.detail import unspill
+from flowdsl.storage.failure import refusal
+from flowdsl.storage.line import CUT_OFF, NEWER, BadLine, Line, parse_line
 from flowdsl.storage.lock import locked_by
-from flowdsl.storage.spill import unspill
 from flowdsl.storage.times import parse_moment
 
 FILE = "events.jsonl"
@@ -41,20 +42,31 @@ class Log(NamedTuple):
         return self.torn + sum(damage.reason == CUT_OFF for damage in self.damage)
 
 
-def read_journal(run_dir: Union[str, "os.PathLike[str]"]) -> Log:
+def read_journal(run_dir: Union[str, os.PathLike[str]]) -> Log:
     """The log of the run in `run_dir`, finished, going on or crashed; FileNotFoundError where there is no journal."""
     path = Path(run_dir)
     pid = locked_by(path)  # asked before reading: a writer that ends in between has then written all that is read
-    with _open(path / FILE) as file:
-        reader = _Reader(path)
-        reader.read(file)
+    reader = _read(path)
     return Log(reader.batches, reader.damage, pid, path, reader.torn)
 
 
-def _open(path: Path) -> BinaryIO:
-    if not stat.S_ISREG(os.stat(str(path)).st_mode):  # a pipe of that name would block for ever
-        raise FileNotFoundError("%s is not a regular file" % path)
-    return open(str(path), "rb")
+def next_seq(run_dir: Path) -> int:
+    """The number that the next event there may have; damaged lines keep theirs. OSError where none can be told."""
+    reader = _read(run_dir)
+    newer = [damage for damage in reader.damage if damage.reason.startswith(NEWER)]
+    if newer:
+        raise refusal(errno.EPERM, f"line {newer[0].line}: {newer[0].reason}")
+    return reader.expected + reader.passed_over + reader.torn
+
+
+def _read(run_dir: Path) -> _Reader:
+    path = run_dir / FILE
+    if path.exists() and not path.is_file():  # opening a pipe would block for ever
+        raise FileNotFoundError(errno.ENOENT, "not a regular file", str(path))
+    reader = _Reader(run_dir)
+    with path.open("rb") as file:
+        reader.read(file)
+    return reader
 
 
 class _Reader:
@@ -66,7 +78,7 @@ class _Reader:
         self.damage: List[Damage] = []
         self.torn = False
         self.expected = 0
-        self._passed_over = 0  # damaged lines since the last good one
+        self.passed_over = 0  # damaged lines since the last good one
         self._events: List[Event] = []
         self._first: Tuple[int, float] = (0, 0.0)
 
@@ -87,7 +99,7 @@ class _Reader:
         if not whole and damage.reason == CUT_OFF:
             self.torn = True
             return
-        self._passed_over += 1
+        self.passed_over += 1
         self.damage.append(damage)
 
     def _good(self, line: Line, offset: int, number: int) -> None:
@@ -101,16 +113,16 @@ class _Reader:
             self._first = (seq, at)
         self._events.append(event)
         self.expected = seq + 1
-        self._passed_over = 0
+        self.passed_over = 0
 
     def _jump(self, damage: Damage, seq: int) -> bool:
         """Report a number that does not follow; whether the line is to be believed all the same."""
         missing = seq - self.expected
         if missing < 0:
-            self.damage.append(damage._replace(reason="seq %d comes again: the line is a copy or out of place" % seq))
+            self.damage.append(damage._replace(reason=f"seq {seq} comes again: the line is a copy, or out of place"))
             return False
-        if missing > self._passed_over:
-            text = "seq jumps from %d to %d: lines are missing" % (self.expected - 1, seq)
+        if missing > self.passed_over:
+            text = f"seq {seq} comes where {self.expected} should: lines are missing before this one"
             self.damage.append(damage._replace(reason=text))
         return True
 
@@ -127,7 +139,7 @@ class _Reader:
             self._events = []
 
 
-def run_dirs(log_dir: Union[str, "os.PathLike[str]"]) -> List[Path]:
+def run_dirs(log_dir: Union[str, os.PathLike[str]]) -> List[Path]:
     """The directories of the runs in `log_dir`, newest last; empty where there are none."""
     root = Path(log_dir)
     if not root.is_dir():
@@ -138,9 +150,10 @@ def run_dirs(log_dir: Union[str, "os.PathLike[str]"]) -> List[Path]:
 
 def _started_at(run_dir: Path) -> float:
     """When the run began: the moment of its first line, else that of its last change."""
-    with open(str(run_dir / FILE), "rb") as file:
+    path = run_dir / FILE
+    with path.open("rb") as file:
         found = _FIRST_AT.search(file.read(256))
     try:
-        return parse_moment(found.group(1).decode()) if found else os.stat(str(run_dir / FILE)).st_mtime
+        return parse_moment(found.group(1).decode()) if found else path.stat().st_mtime
     except ValueError:
-        return os.stat(str(run_dir / FILE)).st_mtime
+        return path.stat().st_mtime

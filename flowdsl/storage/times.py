@@ -19,13 +19,13 @@ def _second_text(second: int) -> str:
 def moment_text(at: float) -> str:
     """Seconds since the epoch as `2026-11-22T16:10:29.123456Z`, rounded to the microsecond."""
     second, microsecond = divmod(round(at * 1_000_000), 1_000_000)
-    return "%s.%06dZ" % (_second_text(second), microsecond)
+    return f"{_second_text(second)}.{microsecond:06d}Z"
 
 
 def millisecond_text(at: float) -> str:
     """Seconds since the epoch as `2026-11-22T16:10:29.123Z`, rounded to the millisecond."""
     second, millisecond = divmod(round(at * 1_000), 1_000)
-    return "%s.%03dZ" % (_second_text(second), millisecond)
+    return f"{_second_text(second)}.{millisecond:03d}Z"
 
 
 @lru_cache(maxsize=1024)
@@ -37,5 +37,5 @@ def parse_moment(text: str) -> float:
     """The seconds since the epoch that `moment_text` wrote; ValueError for any other form."""
     microsecond = text[20:26]
     if len(text) != _TEXT_LENGTH or text[19] != "." or text[26] != "Z" or not microsecond.isdigit():
-        raise ValueError("not a moment: %r" % (text,))
+        raise ValueError(f"not a moment: {text!r}")
     return (_second_of(text[:19]) * 1_000_000 + int(microsecond)) / 1_000_000
