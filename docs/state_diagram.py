@@ -24,7 +24,7 @@ from flowdsl.engine import states as st
 
 PICTURE = Path(__file__).parent / "images" / "states.svg"
 FILLS = {"open": "#cfe3f7", "well": "#cdebcf", "badly": "#f7cfcb", "other": "#e4e0ee"}
-ANY_OPEN = {cause for cause in st.CANCEL_CAUSES} | {"process_died"}
+ANY_OPEN = {*st.CANCEL_CAUSES, "process_died"}
 
 
 def fill(state: str) -> str:

@@ -124,7 +124,7 @@ PLANTED = {
 }
 
 
-def break_contract(contract: str, source: Path, tmp_path: Path) -> "subprocess.CompletedProcess[str]":
+def break_contract(contract: str, source: Path, tmp_path: Path) -> subprocess.CompletedProcess[str]:
     """Plant the violation in a copy of the package, and judge the copy by that one contract."""
     file, statement = PLANTED[contract]
     shutil.copytree(str(source / "flowdsl"), str(tmp_path / "flowdsl"), ignore=shutil.ignore_patterns("__pycache__"))
@@ -137,7 +137,7 @@ def break_contract(contract: str, source: Path, tmp_path: Path) -> "subprocess.C
         cwd=str(tmp_path),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
         check=False,
     )
 
