@@ -11,117 +11,12 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.events import Batch, Event
+from flowdsl.engine.rows import Attempt, TaskRow
 
 __all__ = ["Attempt", "Snapshot", "TaskRow", "fold"]
 
 # What a worker says of an attempt in an event's `detail`; each has a field of that name in `Attempt`.
 _FROM_WORKER = frozenset(("worker", "pid", "cpu_s", "error_type", "error", "traceback", "output_bytes"))
-
-
-class Attempt:
-    """One try of one task; `state` is one of `states.ATTEMPT_STATES`, `cause` why it is in that state."""
-
-    __slots__ = (
-        "attempt",
-        "cause",
-        "cpu_s",
-        "ended_at",
-        "error",
-        "error_type",
-        "mechanism",
-        "output_bytes",
-        "pid",
-        "queued_at",
-        "started_at",
-        "state",
-        "task",
-        "traceback",
-        "worker",
-    )
-
-    def __init__(self, task: str, attempt: int, queued_at: Optional[float], started_at: Optional[float]) -> None:
-        self.task = task
-        self.attempt = attempt  # 1 for the first
-        self.state = st.RUNNING
-        self.cause = "started"
-        self.mechanism = ""
-        self.queued_at = queued_at  # when the task became ready for this attempt
-        self.started_at = started_at
-        self.ended_at: Optional[float] = None
-        self.worker: Optional[str] = None
-        self.pid: Optional[int] = None
-        self.cpu_s: Optional[float] = None
-        self.error_type: Optional[str] = None
-        self.error: Optional[str] = None
-        self.traceback: Optional[str] = None
-        self.output_bytes: Optional[int] = None
-
-    @property
-    def duration_s(self) -> Optional[float]:
-        """Seconds from the attempt's start to its end; None while it runs, or where either is not known."""
-        if self.ended_at is None or self.started_at is None:
-            return None
-        return self.ended_at - self.started_at
-
-    def __repr__(self) -> str:
-        return f"<Attempt {self.attempt} of {self.task!r}: {self.state} ({self.cause})>"
-
-
-class TaskRow:
-    """One task of a run; `queued_at` and `started_at` are those of its first attempt, `ended_at` is its final end."""
-
-    __slots__ = (
-        "abandoned",
-        "action",
-        "attempts",
-        "cause",
-        "cause_task",
-        "ended_at",
-        "error",
-        "latest",
-        "message",
-        "name",
-        "progress",
-        "queued_at",
-        "ready_at",
-        "retry_at",
-        "started_at",
-        "state",
-        "tags",
-        "type",
-        "upstream",
-        "worker",
-    )
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.state = st.PENDING
-        self.cause = "added"
-        self.cause_task = ""
-        self.attempts = 0  # how many were begun
-        self.latest: Optional[Attempt] = None  # the last one begun
-        self.queued_at: Optional[float] = None  # when it first became ready
-        self.ready_at: Optional[float] = None  # when it last became ready
-        self.started_at: Optional[float] = None  # when its first attempt began
-        self.ended_at: Optional[float] = None  # when it reached a terminal state
-        self.retry_at: Optional[float] = None  # when the next attempt is due, only in `retry_wait`
-        self.worker: Optional[str] = None  # of the latest attempt
-        self.error: Optional[str] = None  # of the latest attempt
-        self.message = ""  # why it was skipped, or what the task last said of its progress
-        self.progress: Optional[float] = None  # 0 to 1
-        self.abandoned = False  # a timed-out thread of this task is still going
-        self.upstream: Tuple[str, ...] = ()
-        self.type = "task"
-        self.tags: Tuple[str, ...] = ()
-        self.action = ""  # the name of its function
-
-    @property
-    def duration_s(self) -> Optional[float]:
-        """Seconds that its last attempt took; None while that runs, or when there was none."""
-        return None if self.latest is None else self.latest.duration_s
-
-    def __repr__(self) -> str:
-        return f"<TaskRow {self.name!r}: {self.state} ({self.cause})>"
 
 
 class Snapshot:
