@@ -1,31 +1,19 @@
-"""The graph: tasks that a run will execute, in order, with the edges between them and the inputs they need; frozen."""
+"""The graph: the tasks that a run will execute, in order, with the edges between them and their inputs; frozen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Collection, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple
+from types import MappingProxyType
+from typing import Collection, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
 
+from flowdsl.definition.edge import Edge, Input
+from flowdsl.definition.inputs import check_inputs, inputs_of
+from flowdsl.definition.needed import needed
+from flowdsl.definition.order import in_order
+from flowdsl.definition.resolve import Resolution, Scope
 from flowdsl.definition.spec import TaskSpec
 
 __all__ = ["Edge", "Graph", "Input", "build_graph", "check_inputs"]
-
-
-class Edge(NamedTuple):
-    """One edge: `target` waits for `source`, and `parameter` takes its result (see `Dependency` for the forms)."""
-
-    source: str
-    target: str
-    parameter: Optional[str] = None  # None: order-only
-    path: Tuple[Any, ...] = ()  # keys into the result
-
-
-class Input(NamedTuple):
-    """A value that a run is given; `default` stands where it is not `required` (each task has its own)."""
-
-    name: str
-    required: bool
-    default: Any
-    tasks: Tuple[str, ...]  # who takes it
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -33,8 +21,9 @@ class Graph:
     """A validated, frozen graph of tasks.
 
     `tasks` is in topological order, ties in the order of definition. It holds the tasks that were replaced by a value
-    (`given`, without edges into them) and not the ancestors that only those needed. `edges` has an entry for every task:
-    its incoming edges without duplicates.
+    (`given`, without edges into them) and not the ancestors that only those needed. `edges` has an entry for every
+    task: its incoming edges, none twice. `targets` are the tasks asked for, else those that nothing waits for.
+    `limits` are the named limits of all flows in the graph.
     """
 
     flow: str
@@ -58,8 +47,7 @@ class Graph:
         """For every task the names of those that wait for it; made at the first question."""
         known: Optional[Mapping[str, Tuple[str, ...]]] = self.__dict__.get("_dependants")
         if known is None:
-            known = _turned(self.edges)
-            self.__dict__["_dependants"] = known
+            known = self.__dict__["_dependants"] = MappingProxyType(_turned(self.edges))
         return known
 
     def __len__(self) -> int:
@@ -78,7 +66,7 @@ class Graph:
         return "Graph of flow %r: %d tasks" % (self.flow, len(self))
 
 
-def _turned(edges: Mapping[str, Tuple[Edge, ...]]) -> Mapping[str, Tuple[str, ...]]:
+def _turned(edges: Mapping[str, Tuple[Edge, ...]]) -> Dict[str, Tuple[str, ...]]:
     found: Dict[str, Dict[str, None]] = {name: {} for name in edges}
     for target, incoming in edges.items():
         for edge in incoming:
@@ -94,11 +82,35 @@ def build_graph(
     given: Collection[str] = (),
     limits: Optional[Mapping[str, int]] = None,
 ) -> Graph:
-    """The graph of `targets` (default: all) and everything upstream; raises GraphError and CycleError."""
-    from flowdsl.definition.resolve import resolve
+    """The graph of `targets` (default: the whole flow) and everything upstream of them.
 
-    return resolve(flow_name, specs, targets=targets, given=given, limits=limits)
+    `given` holds the names of all inputs of the run: those that are tasks are replaced by their values. `limits` are
+    the named limits that tasks may use; None leaves `uses` unchecked. Raises GraphError and CycleError.
+    """
+    resolution = Resolution(Scope(flow_name, specs, limits), given=frozenset(given))
+    if targets is not None:
+        resolution.add(targets)
+    elif any(name in specs for name in given):
+        resolution.add(needed(specs, resolution.given))
+    else:
+        resolution.add_all()
+    return _frozen(resolution, None if targets is None else tuple(dict.fromkeys(targets)))
 
 
-def check_inputs(graph: Graph, inputs: Mapping[str, Any]) -> None:
-    """Raise InputError where an input is missing or unknown."""
+def _frozen(resolution: Resolution, targets: Optional[Tuple[str, ...]]) -> Graph:
+    specs, edges = resolution.specs, resolution.edges
+    order = in_order(resolution.defined(), edges)
+    return Graph(
+        flow=resolution.home.flow,
+        tasks=MappingProxyType({name: specs[name] for name in order}),
+        edges=MappingProxyType({name: edges[name] for name in order}),
+        inputs=MappingProxyType(inputs_of(resolution.takers, order)),
+        given=frozenset(name for name in resolution.given if name in specs),
+        targets=_last(edges, order) if targets is None else targets,
+        limits=MappingProxyType(resolution.limits),
+    )
+
+
+def _last(edges: Mapping[str, Tuple[Edge, ...]], order: Sequence[str]) -> Tuple[str, ...]:
+    sources = {edge[0] for incoming in edges.values() for edge in incoming}
+    return tuple(name for name in order if name not in sources)

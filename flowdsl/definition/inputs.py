@@ -1,0 +1,76 @@
+"""The inputs of a graph: what its tasks take that no task makes, and whether a run was given the right ones."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, NoReturn, Protocol, Sequence, Tuple
+
+from flowdsl.definition.edge import Input
+from flowdsl.definition.options import RUN_OPTIONS
+from flowdsl.definition.parameters import Parameter
+from flowdsl.definition.suggest import did_you_mean, nearest
+from flowdsl.errors import InputError
+
+__all__ = ["InputsOf", "check_inputs", "inputs_of"]
+
+SHOWN = 3  # tasks that a message names
+
+
+class InputsOf(Protocol):
+    """What a check of inputs asks of a graph."""
+
+    @property
+    def flow(self) -> str: ...
+    @property
+    def tasks(self) -> Mapping[str, Any]: ...
+    @property
+    def inputs(self) -> Mapping[str, Input]: ...
+    @property
+    def given(self) -> Any: ...
+
+
+def inputs_of(takers: Mapping[str, List[Tuple[str, Parameter]]], order: Sequence[str]) -> Dict[str, Input]:
+    """One Input a name, from the tasks and parameters that take it; both in the order of the graph."""
+    if not takers:
+        return {}
+    rank = {name: at for at, name in enumerate(order)}
+    found = [_input(name, sorted(taking, key=lambda pair: rank[pair[0]])) for name, taking in takers.items()]
+    found.sort(key=lambda needed: rank[needed.tasks[0]])
+    return {needed.name: needed for needed in found}
+
+
+def _input(name: str, taking: Sequence[Tuple[str, Parameter]]) -> Input:
+    defaults = [parameter.default for _, parameter in taking if parameter.has_default]
+    required = len(defaults) < len(taking)
+    return Input(name, required, defaults[0] if defaults else None, tuple(task for task, _ in taking))
+
+
+def check_inputs(graph: InputsOf, inputs: Mapping[str, Any]) -> None:
+    """Return where `inputs` are what the graph needs; raise InputError for a missing or an unknown one."""
+    for name in inputs:
+        if name not in graph.inputs and name not in graph.given:
+            _refuse_unknown(graph, name)
+    for needed in graph.inputs.values():
+        if needed.required and needed.name not in inputs:
+            _refuse_missing(graph, needed)
+
+
+def _refuse_unknown(graph: InputsOf, name: object) -> NoReturn:
+    what = "no task of this graph of flow %r takes the input %r" % (graph.flow, name)
+    known = list(graph.inputs) + list(graph.tasks)
+    option = nearest(name, RUN_OPTIONS)
+    if option is not None and nearest(name, known) is None:
+        raise InputError("%s; did you mean the option %r?" % (what, option))
+    takes = ", ".join(repr(known) for known in list(graph.inputs)[:SHOWN])
+    advice = "it takes " + takes if takes else "leave it out: the graph has no inputs"
+    raise InputError(what + did_you_mean(name, known, advice))
+
+
+def _refuse_missing(graph: InputsOf, needed: Input) -> NoReturn:
+    takers = [name for name in needed.tasks if name not in graph.given][:SHOWN]
+    what = "input %r is missing: %s of flow %r takes it without a default" % (
+        needed.name,
+        ", ".join(str(graph.tasks[name]) for name in takers),
+        graph.flow,
+    )
+    advice = "give it: run(%s=...)" % needed.name
+    raise InputError(what + did_you_mean(needed.name, graph.tasks, advice))
