@@ -12,16 +12,16 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional
 from flowdsl.views.drawing import MANY_BOXES, Box, Drawing, Face, drawing, faces
 from flowdsl.views.escape import clean
 from flowdsl.views.layout import layered_svg
-from flowdsl.views.palette import GREY, INK, OUTLINE
+from flowdsl.views.palette import GREY, INK, OUTLINE, PLAIN
 from flowdsl.views.renderer import find_dot, find_renderers, render
 from flowdsl.views.svg import Rubbish, adopt, recolour, text_picture
 from flowdsl.views.text import tree
 
 __all__ = ["Picture", "dot_source", "find_dot", "recolour", "render_svg", "to_dot"]
 
-_LONGEST = "\u2298 upstream failed"  # the second line while the layout is made: no state takes more room
+_LONGEST = "upstream failed"  # the second line while the layout is made, at 13 px: no state takes more room at 11
 _KEPT_LAYOUTS = 16
-_layouts: "OrderedDict[str, str]" = OrderedDict()  # DOT source to template: a graph is laid out once
+_layouts: OrderedDict[str, str] = OrderedDict()  # DOT source to template: a graph is laid out once
 
 
 class Picture:
@@ -63,6 +63,8 @@ def dot_source(picture: Drawing, shown: Mapping[str, Face]) -> str:
     import graphviz
 
     source = graphviz.Digraph("flow", graph_attr=_GRAPH, node_attr=_NODE, edge_attr=_EDGE)
+    if picture.note:
+        source.attr(label=_quoted(picture.note), fontname="Helvetica", fontsize="11", fontcolor=GREY)
     for box in picture.boxes:
         source.node(box.id, label=_label(box, shown[box.id]), id=box.id, **_dressed(box, shown[box.id]))
     for arrow in picture.arrows:
@@ -126,13 +128,19 @@ def _reserve(picture: Drawing, shown: Mapping[str, Face]) -> Dict[str, Face]:
 def _widest(box: Box, face: Face) -> str:
     if not face.text:
         return ""
-    return _LONGEST if box.kind != "stack" else "\u2713 00,000  \u25ba 00  \u2717 00"
+    return _LONGEST if box.kind != "stack" else _stack_text(len(box.members))
+
+
+def _stack_text(members: int) -> str:
+    """As long as the counts of a stack may become, at 13 px: they are written at 11."""
+    digits = len(f"{members:,}")
+    return "0" * min(34, 2 * 3 + 2 * (digits + 2) + digits)
 
 
 def _lay_out(picture: Drawing, reserved: Mapping[str, Face]) -> str:
     tall = frozenset(ident for ident, face in reserved.items() if face.text)
     try:
-        source = dot_source(picture, {ident: Face("none", face.text) for ident, face in reserved.items()})
+        source = dot_source(picture, {ident: Face(PLAIN, face.text) for ident, face in reserved.items()})
     except Exception:  # the graphviz package is missing or refuses
         return layered_svg(picture, tall)
     found = _layouts.get(source)

@@ -12,7 +12,8 @@ __all__ = ["FEW_BOXES", "MANY_BOXES", "Arrow", "Box", "Drawing", "Face", "drawin
 
 MANY_BOXES = 150  # more than this are neither readable nor quick to lay out
 FEW_BOXES = 30  # what the smallest picture shows
-_ARROWS_A_BOX = 6  # a picture with more arrows than this for each box that it may have shows nothing
+_ARROWS_A_BOX, _ARROWS_A_STACK = 6, 3  # a picture with more arrows than this for each box shows nothing
+_MOST_LEVELS = 16
 _TITLE = 40  # columns
 
 
@@ -56,11 +57,12 @@ def drawing(graph: Any, limit: int = MANY_BOXES) -> Drawing:
     tasks = graph.tasks
     if len(tasks) <= limit and _edges(graph) <= limit * _ARROWS_A_BOX:
         return _one_by_one(graph, limit)
-    for note, key in _groupings(graph, limit):
+    levels = _levels(graph)
+    for note, key in _groupings(tasks, levels):
         stacks = _stacked(graph, key, note)
-        if len(stacks.boxes) <= limit and len(stacks.arrows) <= limit * _ARROWS_A_BOX:
+        if len(stacks.boxes) <= limit and len(stacks.arrows) <= _ARROWS_A_STACK * len(stacks.boxes):
             return stacks
-    raise AssertionError("levels can always be put together")
+    return _by_level(graph, levels)
 
 
 def faces(picture: Drawing, states: Optional[Mapping[str, str]], given: Iterable[str] = ()) -> Dict[str, Face]:
@@ -81,39 +83,35 @@ def _face(box: Box, states: Optional[Mapping[str, str]], given: Any) -> Face:
         how = look(states.get(box.members[0], "pending"))
         return Face(how.fill, how.text)
     counts = Counter(states.get(name, "pending") for name in box.members)
-    return Face(look(worst(counts)).fill, counts_text(counts, words=False))
+    return Face(look(worst(counts)).fill, counts_text(counts, words=False, most=4))
 
 
 # ---- tasks one by one
 
 
 def _one_by_one(graph: Any, limit: int) -> Drawing:
-    ids: Dict[str, str] = {name: f"n{at}" for at, name in enumerate(graph.tasks)}
-    boxes = [
-        Box(ids[name], shorten(name, _TITLE), "given" if name in graph.given else "task", (name,)) for name in graph.tasks
-    ]
-    arrows = [
+    # Inputs come first: our own layout takes the order of the boxes for that of the arrows.
+    wanted = list(graph.inputs.values()) if len(graph.tasks) + len(graph.inputs) <= limit else []
+    ids: Dict[str, str] = {name: f"n{at}" for at, name in enumerate(graph.tasks, len(wanted))}
+    boxes = [Box(f"n{at}", _input(one), "input", ()) for at, one in enumerate(wanted)]
+    boxes += [_task(ids[name], name, graph) for name in graph.tasks]
+    arrows = [Arrow(f"n{at}", ids[task], False) for at, one in enumerate(wanted) for task in one.tasks if task in ids]
+    arrows += [
         Arrow(ids[edge.source], ids[edge.target], edge.parameter is None, _item(edge.path))
         for name in graph.tasks
         for edge in graph.edges[name]
         if edge.source in ids
     ]
-    inputs = _inputs(graph, ids)
-    if len(inputs[0]) + len(boxes) <= limit:
-        boxes += inputs[0]
-        arrows += inputs[1]
     return Drawing(clean(graph.flow), tuple(boxes), _without_doubles(arrows), len(graph.tasks))
 
 
-def _inputs(graph: Any, ids: Mapping[str, str]) -> Tuple[List[Box], List[Arrow]]:
-    """The inputs of the run; a required one is marked with a star."""
-    boxes: List[Box] = []
-    arrows: List[Arrow] = []
-    for at, (name, given) in enumerate(graph.inputs.items(), len(ids)):
-        title = shorten(name, _TITLE) + (" *" if given.required else "")
-        boxes.append(Box(f"n{at}", title, "input", ()))
-        arrows += [Arrow(f"n{at}", ids[task], False) for task in given.tasks if task in ids]
-    return boxes, arrows
+def _task(ident: str, name: str, graph: Any) -> Box:
+    return Box(ident, shorten(name, _TITLE), "given" if name in graph.given else "task", (name,))
+
+
+def _input(one: Any) -> str:
+    """An input of the run; a required one is marked with a star."""
+    return shorten(one.name, _TITLE) + (" *" if one.required else "")
 
 
 def _item(path: Sequence[Any]) -> str:
@@ -136,18 +134,21 @@ def _without_doubles(arrows: Iterable[Arrow]) -> Tuple[Arrow, ...]:
 _Key = Callable[[str], Hashable]
 
 
-def _groupings(graph: Any, limit: int) -> Iterable[Tuple[str, _Key]]:
-    """Ways to put tasks together, the one that says most first; the last always fits."""
-    tasks = graph.tasks
-    levels = _levels(graph)
+def _groupings(tasks: Mapping[str, Any], levels: Mapping[str, int]) -> Iterable[Tuple[str, _Key]]:
+    """Ways to put tasks together that may give too many stacks, the one that says most first."""
     tagged = sum(1 for spec in tasks.values() if spec.tags)
     if tagged * 5 >= len(tasks) * 4:
         yield "by tag", lambda name: tasks[name].tags[0] if tasks[name].tags else "no tag"
     yield "by function", lambda name: (levels[name], _function(tasks[name]))
-    depth = 1 + max(levels.values(), default=0)
-    yield "by level", levels.__getitem__
-    several = -(-depth // min(limit, _ARROWS_A_BOX * 2))
-    yield "by level", lambda name: levels[name] // several
+
+
+def _by_level(graph: Any, levels: Mapping[str, int]) -> Drawing:
+    """One stack a level or a few levels, in a row: each level waits for the one before, which says enough."""
+    several = -(-(1 + max(levels.values(), default=0)) // _MOST_LEVELS)
+    stacks = _stacked(graph, lambda name: levels[name] // several, "by level")
+    neighbours = {(a.id, b.id) for a, b in zip(stacks.boxes, stacks.boxes[1:])}
+    arrows = tuple(arrow for arrow in stacks.arrows if (arrow.source, arrow.target) in neighbours)
+    return stacks._replace(arrows=arrows)
 
 
 def _stacked(graph: Any, key: _Key, note: str) -> Drawing:
@@ -157,13 +158,13 @@ def _stacked(graph: Any, key: _Key, note: str) -> Drawing:
     ids = {found: f"n{at}" for at, found in enumerate(members)}
     boxes = tuple(_stack(ids[found], found, names, graph) for found, names in members.items())
     arrows = _arrows_between(graph, {name: ids[found] for found, names in members.items() for name in names})
-    return Drawing(clean(graph.flow), boxes, arrows, len(graph.tasks), f"{len(graph.tasks):,} tasks, put together {note}")
+    n = len(graph.tasks)
+    return Drawing(clean(graph.flow), boxes, arrows, n, f"{n:,} tasks, put together {note}")
 
 
 def _stack(ident: str, found: Hashable, names: List[str], graph: Any) -> Box:
     if len(names) == 1:
-        name = names[0]
-        return Box(ident, shorten(name, _TITLE), "given" if name in graph.given else "task", (name,))
+        return _task(ident, names[0], graph)
     title = found if isinstance(found, str) else _common(graph, names)
     return Box(ident, f"{shorten(title, _TITLE - 9)} \u00d7 {len(names):,}", "stack", tuple(names))
 

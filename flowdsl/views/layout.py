@@ -76,6 +76,9 @@ def layered_svg(picture: Drawing, tall: AbstractSet[str] = frozenset()) -> str:
     body += [
         _box(box, points[n], widths[n], layers.height[n], box.id in tall) for n, box in enumerate(picture.boxes)
     ]
+    if picture.note:
+        body.append(_text(across / 2, down + 8, 11, GREY, esc(picture.note)))
+        across, down = max(across, 6.2 * columns(picture.note)), down + 14
     return root(across, down, "".join(body), f"flow {picture.flow}: {picture.tasks} tasks")
 
 
@@ -170,7 +173,8 @@ def _box(box: Box, at: Point, width: float, height: float, tall: bool) -> str:
         f' stroke="{GREY if plain else OUTLINE}"'
     )
     parts = [_shadow(at, width, height)] if box.kind == "stack" else []
-    parts.append(f'<rect{shape} fill="none" stroke-dasharray="4,3"/>' if plain else f'<rect class="b"{shape} fill="{PLAIN}"/>')
+    fill = 'fill="none" stroke-dasharray="4,3"' if plain else f'class="b" fill="{PLAIN}"'
+    parts.append(f"<rect {fill}{shape}/>")
     ink = GREY if plain else INK
     parts.append(_text(at.x, at.y + (-3 if tall else 4.5), 13, ink, esc(box.title)))
     if tall:
@@ -179,9 +183,10 @@ def _box(box: Box, at: Point, width: float, height: float, tall: bool) -> str:
 
 
 def _shadow(at: Point, width: float, height: float) -> str:
+    x, y = at.x - width / 2 + 4, at.y - height / 2 + 4
     return (
-        f'<rect x="{at.x - width / 2 + 4:.1f}" y="{at.y - height / 2 + 4:.1f}" width="{width:.1f}" height="{height:.1f}"'
-        f' rx="7" fill="none" stroke="{OUTLINE}"/>'
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="7"'
+        f' fill="none" stroke="{OUTLINE}"/>'
     )
 
 

@@ -67,10 +67,16 @@ def worst(counts: Mapping[str, int]) -> str:
     return weighed[0][0] if weighed else "pending"
 
 
-def counts_text(counts: Mapping[str, int], *, words: bool = True) -> str:
-    """Counts by state in one line: "3 succeeded, 1 failed" with their icons; without words where room is short."""
-    parts = []
-    for state, n in by_weight(counts):
-        how = look(state)
-        parts.append(f"{how.icon} {n:,} {how.word}" if words else f"{how.icon} {n:,}")
+def counts_text(counts: Mapping[str, int], *, words: bool = True, most: int = 12) -> str:
+    """Counts by state in one line: "\u2717 1 failed, \u2713 3 succeeded".
+
+    Where room is short: no words, and only what weighs most and the `most` - 1 largest of the rest.
+    """
+    weighed = by_weight(counts)
+    large = sorted(weighed[1:], key=lambda pair: -pair[1])[: most - 1]
+    shown = [pair for pair in weighed if pair == weighed[0] or pair in large]
+    parts = [f"{look(state).icon} {n:,}" + (f" {look(state).word}" if words else "") for state, n in shown]
+    left = sum(n for _, n in weighed) - sum(n for _, n in shown)
+    if left:
+        parts.append(f"+ {left:,}")
     return (", " if words else "  ").join(parts)

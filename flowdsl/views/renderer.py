@@ -117,6 +117,6 @@ def _script_folders() -> List[str]:
 
 def _changed(path: str) -> float:
     try:
-        return os.stat(path).st_mtime
+        return Path(path).stat().st_mtime
     except OSError:
         return 0.0

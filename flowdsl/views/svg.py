@@ -99,7 +99,7 @@ def recolour(svg: str, faces: Mapping[str, Face]) -> str:
 
 
 def _copy(element: ElementTree.Element, places: AbstractSet[str], found: Dict[str, bool], depth: int) -> str:
-    tag = element.tag.rpartition("}")[2] if isinstance(element.tag, str) else ""
+    tag = element.tag.rpartition("}")[2]
     if tag == "g":
         return _group(element, places, found, depth)
     if tag == "text":
@@ -120,18 +120,19 @@ def _group(group: ElementTree.Element, places: AbstractSet[str], found: Dict[str
 
 def _drawn(group: ElementTree.Element, kind: Optional[str]) -> List[ElementTree.Element]:
     """The children without the page's background, which is a polygon right below the outermost group."""
-    return [child for child in group if not (kind == "graph" and str(child.tag).endswith("}polygon"))]
+    return [child for child in group if not (kind == "graph" and child.tag.endswith("}polygon"))]
 
 
 def _node(group: ElementTree.Element, ident: Optional[str]) -> str:
     """A box: its first shape is the one that takes the colour, its last text the one that says the state."""
     parts: List[str] = []
-    texts = [child for child in group.iter() if str(child.tag).endswith("}text")]
+    texts = [child for child in group.iter() if child.tag.endswith("}text")]
     for child in group.iter():
-        tag = str(child.tag).rpartition("}")[2]
+        tag = child.tag.rpartition("}")[2]
         if tag == "text":
             at_place = ident is not None and child is texts[-1]
-            parts.append(_text(child, place(ident or "") if at_place else esc("".join(child.itertext())), small=at_place))
+            content = place(ident or "") if at_place else esc("".join(child.itertext()))
+            parts.append(_text(child, content, small=at_place))
         elif tag in _ATTRIBUTES and tag != "g":
             filled = ' class="b"' if not parts and child.get("fill") != "none" else ""
             parts.append(f"<{tag}{filled}{_attributes(child, tag)}/>")

@@ -76,8 +76,8 @@ def _write(
         onward = []
     lines.append(line)
     for at, (target, ordered) in enumerate(reversed(onward)):
-        last = at == 0
-        stack.append(_Branch(target, branch.below + (_LAST if last else _NEXT), branch.below + (_GAP if last else _BAR), ordered))
+        lead, below_it = (_NEXT, _BAR) if at else (_LAST, _GAP)
+        stack.append(_Branch(target, branch.below + lead, branch.below + below_it, ordered))
 
 
 _NEXT, _LAST, _BAR, _GAP = "\u251c\u2500 ", "\u2514\u2500 ", "\u2502  ", "   "

@@ -1,0 +1,116 @@
+"""Pictures that last: what a cell, a saved notebook or a page shows of a graph or of a run when no kernel is there.
+
+The picture stands in an `<img>` with its SVG in base64: of all ways, that is what JupyterLab shows in a notebook that
+is not trusted, what GitHub, nbviewer and nbconvert show, and what keeps a picture's styles from the page around it.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from flowdsl.views.dot import Picture, render_svg
+from flowdsl.views.drawing import FEW_BOXES
+from flowdsl.views.escape import clean, esc, shorten
+from flowdsl.views.palette import GREY, counts_text, look
+from flowdsl.views.svg import size
+from flowdsl.views.table import pill, states_of, table_html
+from flowdsl.views.text import tree
+from flowdsl.views.times import duration
+from flowdsl.views.watch import error_line
+
+__all__ = ["BUDGET", "graph_bundle", "headline", "image", "run_bundle", "run_html", "run_text"]
+
+BUDGET = 256 * 1024  # bytes that one output may have
+_PICTURE = 170 * 1024  # of them for the picture, in base64
+_WIDE = 1200  # pixels that a notebook shows without shrinking
+
+Bundle = Dict[str, str]
+
+
+def graph_bundle(graph: Any) -> Tuple[Bundle, Dict[str, Any]]:
+    """The data and the metadata of a graph's repr: `image/svg+xml` and `text/plain`; never raises.
+
+    A picture that is wider than a notebook is marked as unconfined: it scrolls, where it would be shrunk until
+    nobody can read it.
+    """
+    bundle = {"text/plain": _safe_text(graph)}
+    picture = render_svg(graph)
+    bundle["image/svg+xml"] = picture
+    return bundle, {"image/svg+xml": {"unconfined": True}} if size(picture)[0] > _WIDE else {}
+
+
+def run_bundle(graph: Any, snapshot: Any) -> Bundle:
+    """The static picture of a run: `text/html` and `text/plain`; never raises."""
+    bundle = {"text/plain": _safe_run_text(graph, snapshot)}
+    try:
+        bundle["text/html"] = run_html(graph, snapshot)
+    except Exception:
+        bundle["text/html"] = f"<pre>{_escaped_lines(bundle['text/plain'])}</pre>"
+    return bundle
+
+
+def run_html(graph: Any, snapshot: Any) -> str:
+    """Headline, picture and table of tasks in HTML, at most `BUDGET` bytes."""
+    head = f'<div style="margin:2px 0">{headline(snapshot)}</div>'
+    table = table_html(snapshot)
+    for limit in (None, FEW_BOXES):
+        picture = _picture(graph, states_of(snapshot), limit)
+        if picture is not None and len((head + picture + table).encode()) <= BUDGET:
+            return f"<div>{head}{picture}{table}</div>"
+    return f"<div>{head}{table}</div>"
+
+
+def headline(snapshot: Any) -> str:
+    """One line of HTML: the flow, how the run ended, how long it took, how many tasks are in which state."""
+    parts = [f"<b>{esc(shorten(snapshot.flow, 60))}</b>", pill(look(snapshot.state))]
+    if snapshot.started_at is not None and snapshot.ended_at is not None:
+        parts.append(f"in {duration(snapshot.ended_at - snapshot.started_at)}")
+    parts.append(esc(counts_text(snapshot.counts)))
+    parts.append(f'<span style="color:{GREY}">run {esc(shorten(snapshot.run_id, 60))}</span>')
+    return " &#160; ".join(parts)
+
+
+def image(svg: str) -> str:
+    """`svg` as an `<img>` of its own size that scrolls where it is wider than the page."""
+    width, height = size(svg)
+    data = b64encode(svg.encode("utf-8", "replace")).decode("ascii")
+    shape = f'width="{width}" height="{height}" style="max-width:none;width:{width}px;height:{height}px"'
+    return f'<div style="overflow-x:auto;margin:4px 0"><img alt="graph" {shape} src="data:image/svg+xml;base64,{data}"></div>'
+
+
+def run_text(graph: Any, snapshot: Any) -> str:
+    """The run as text: headline, tree, and what failed."""
+    took = None if snapshot.ended_at is None or snapshot.started_at is None else snapshot.ended_at - snapshot.started_at
+    head = f"run {clean(snapshot.run_id)}: {look(snapshot.state).text}" + (f" in {duration(took)}" if took else "")
+    lines = [head, tree(graph, states_of(snapshot))]
+    failed = [row for row in list(snapshot.tasks.values()) if row.state in ("failed", "timed_out")]
+    for row in failed[:10]:
+        text = row.error or "" if row.latest is None else error_line(row.latest)
+        lines.append(f"{look(row.state).icon} {shorten(row.name, 40)}: {shorten(text, 160)}")
+    if len(failed) > 10:
+        lines.append(f"\u2026 and {len(failed) - 10:,} more failures")
+    return "\n".join(lines)
+
+
+def _picture(graph: Any, states: Mapping[str, str], limit: Optional[int]) -> Optional[str]:
+    svg = render_svg(graph, states) if limit is None else Picture(graph, limit).svg(states)
+    return image(svg) if len(svg) * 4 // 3 <= _PICTURE else None
+
+
+def _safe_text(graph: Any) -> str:
+    try:
+        return tree(graph)
+    except Exception as exc:
+        return f"a graph that could not be written out ({type(exc).__name__})"
+
+
+def _safe_run_text(graph: Any, snapshot: Any) -> str:
+    try:
+        return run_text(graph, snapshot)
+    except Exception as exc:
+        return f"a run that could not be written out ({type(exc).__name__})"
+
+
+def _escaped_lines(text: str) -> str:
+    return "\n".join(esc(line) for line in text.splitlines())

@@ -1,0 +1,116 @@
+"""The table of tasks beside the picture: plain HTML with inline styles, which a page that trusts nobody keeps too."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from flowdsl.engine import states as st
+from flowdsl.views.escape import esc, shorten
+from flowdsl.views.palette import GREY, INK, Look, by_weight, counts_text, look
+from flowdsl.views.times import duration
+from flowdsl.views.watch import error_line
+
+__all__ = ["html_table", "pill", "states_of", "table_html", "users_line"]
+
+MOST_ROWS = 30
+_ERROR, _NAME = 240, 60  # columns
+_CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;white-space:{};border:none;"
+_FRAME = re.compile(r'^ *(?:File "(?P<file>.*?)", line (?P<line>\d+), in (?P<where>.*))$', re.MULTILINE)
+_OURS = re.compile(r"[\\/]flowdsl[\\/](?:executors|runtime|engine|[a-z]+\.py)")
+
+
+def table_html(snapshot: Any, limit: int = MOST_ROWS) -> str:
+    """The tasks of a run, one a row: state, attempts, waiting, duration, worker, error.
+
+    Beyond `limit` rows those that did not end well come first, then the slowest, and the rest is counted.
+    """
+    rows = list(snapshot.tasks.values())
+    shown, left = _chosen(rows, limit)
+    heads = ("task", "state", "attempts", "waited", "took", "worker", "error")
+    body = [_cells(row) for row in shown]
+    if not any(cells[-1] for cells in body):
+        heads, body = heads[:-1], [cells[:-1] for cells in body]
+    return html_table(heads, body) + _rest(left)
+
+
+def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; the cells are HTML, the last column may break its lines."""
+    last = len(heads) - 1
+    head = "".join(f'<th style="{_style(False)}color:{GREY};font-weight:normal">{esc(text)}</th>' for text in heads)
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{_style(at == last)}">{cell}</td>' for at, cell in enumerate(row)) + "</tr>"
+        for row in rows
+    )
+    return f'<table style="border-collapse:collapse;margin:4px 0"><tr>{head}</tr>{body}</table>'
+
+
+def pill(how: Look) -> str:
+    """A state: its icon and word on its fill."""
+    style = f"background-color:{how.fill};color:{INK};padding:1px 8px;border-radius:8px;white-space:nowrap"
+    return f'<span style="{style}">{esc(how.text)}</span>'
+
+
+def users_line(traceback: Optional[str]) -> str:
+    """Where in the user's own code it happened, "line 3 in clean: flights['x']", from a traceback's text; else ""."""
+    frames = [found for found in _FRAME.finditer(traceback or "") if not _OURS.search(found["file"])]
+    if not frames:
+        return ""
+    last = frames[-1]
+    below = (traceback or "")[last.end() :].split("\n", 2)
+    code = below[1].strip() if len(below) > 1 and below[1].startswith("    ") else ""
+    return f"line {last['line']} in {last['where']}" + (f": {code}" if code else "")
+
+
+def _chosen(rows: List[Any], limit: int) -> Tuple[List[Any], List[Any]]:
+    if len(rows) <= limit:
+        return rows, []
+    weight = {state: at for at, (state, _) in enumerate(by_weight(dict.fromkeys(st.TASK_STATES, 1)))}
+    rows = sorted(rows, key=lambda row: (min(weight.get(row.state, 0), weight[st.SUCCEEDED]), -(row.duration_s or 0.0)))
+    return rows[:limit], rows[limit:]
+
+
+def _rest(left: Sequence[Any]) -> str:
+    if not left:
+        return ""
+    counts: Dict[str, int] = {}
+    for row in left:
+        counts[row.state] = counts.get(row.state, 0) + 1
+    return f'<div style="color:{GREY}">and {len(left):,} more: {esc(counts_text(counts))}</div>'
+
+
+def _cells(row: Any) -> Tuple[str, ...]:
+    waited = None if row.started_at is None or row.queued_at is None else row.started_at - row.queued_at
+    return (
+        esc(shorten(row.name, _NAME)),
+        pill(look(row.state, row.cause)),
+        str(row.attempts) if row.attempts else "",
+        esc(duration(waited)),
+        esc(duration(row.duration_s)),
+        esc(shorten(row.worker or "", 24)),
+        _error(row),
+    )
+
+
+def _error(row: Any) -> str:
+    """What went wrong, and where in the user's code; for a task that never ran, because of whom."""
+    if row.state in (st.UPSTREAM_FAILED, st.CANCELLED, st.SKIPPED) and row.cause_task:
+        return f'<span style="color:{GREY}">because of {esc(shorten(row.cause_task, _NAME))}</span>'
+    if row.state == st.SKIPPED:
+        return esc(shorten(row.message, _ERROR))
+    if row.state in st.DONE_WELL or not row.error and row.latest is None:
+        return ""
+    text = row.error or "" if row.latest is None else error_line(row.latest) if row.latest.state != st.RUNNING else ""
+    where = users_line(None if row.latest is None else row.latest.traceback)
+    left = "; its thread was left behind and still runs" if row.abandoned else ""
+    place = f'<br><span style="color:{GREY}">{esc(shorten(where, 120))}</span>' if where else ""
+    return esc(shorten(text, _ERROR) + left) + place
+
+
+def _style(breaks: bool) -> str:
+    return _CELL.format("normal" if breaks else "nowrap")
+
+
+def states_of(snapshot: Any) -> Mapping[str, str]:
+    """The state of every task, by name."""
+    return {row.name: row.state for row in list(snapshot.tasks.values())}
