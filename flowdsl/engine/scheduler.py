@@ -90,9 +90,9 @@ class Scheduler:
         """When a `Tick` is wanted next; None: not at all."""
         return self._timers.next_due()
 
-    def claimable(self) -> int:
-        """How many claims would be answered with a `Launch` now (named limits apart)."""
-        return max(0, min(self.max_workers - self.busy, self._queue.waiting()))
+    def claimable(self, kinds: Optional[Tuple[str, ...]] = None) -> int:
+        """How many claims for these kinds would be answered with a `Launch` now (named limits apart)."""
+        return max(0, min(self.max_workers - self.busy, self._queue.waiting(kinds)))
 
     def task_state(self, name: str) -> str:
         return self._table.states[self._table.number[name]]

@@ -1,0 +1,113 @@
+"""What one attempt of a call comes to: `perform` runs the user's function and never raises."""
+
+from __future__ import annotations
+
+import traceback
+from time import perf_counter, thread_time
+from types import TracebackType
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
+
+from flowdsl.definition.options import Retry
+from flowdsl.engine.policy import ONCE
+from flowdsl.errors import FlowError, Skip
+
+MESSAGE_LIMIT = 4096  # characters of an error's text that the log keeps
+
+
+class Call(NamedTuple):
+    """A function and its arguments, and what decides how its attempt ended."""
+
+    function: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    verify: Optional[Callable[[Any], Any]] = None
+    retry: Retry = ONCE
+
+
+class Outcome(NamedTuple):
+    """How an attempt ended: plain data, but for the value and the exception."""
+
+    state: str  # succeeded, failed, skipped
+    cause: str  # a key of states.CAUSES
+    value: Any = None
+    retryable: bool = False
+    seconds: float = 0.0  # wall time inside the user's function
+    cpu_s: Optional[float] = None
+    error_type: str = ""
+    error: str = ""
+    traceback: str = ""  # begins in the user's code
+    exception: Optional[BaseException] = None
+
+
+class VerifyFailed(FlowError):
+    """`verify` refused the result of an attempt."""
+
+
+def perform(call: Call) -> Outcome:
+    """Run the call in this thread. Whatever it raises, `sys.exit` and KeyboardInterrupt too, is its outcome."""
+    verifying = False
+    cpu = thread_time()
+    begun = perf_counter()
+    try:
+        value = call.function(*call.args, **call.kwargs)
+        seconds = perf_counter() - begun
+        if call.verify is not None:
+            verifying = True
+            check_verdict(call.verify(value))
+    except Skip as skip:
+        return Outcome(
+            "skipped", "skip_raised", None, False, perf_counter() - begun, thread_time() - cpu, error=text_of(skip)
+        )
+    except BaseException as exc:
+        cause = "verify_failed" if verifying else "raised"
+        return failure(exc, cause, call.retry, perf_counter() - begun, thread_time() - cpu)
+    return Outcome("succeeded", "returned", value, False, seconds, thread_time() - cpu)
+
+
+def check_verdict(verdict: Any) -> None:
+    """None passes; anything else passes when it is true."""
+    if verdict is not None and not verdict:
+        raise VerifyFailed("verify returned %r for the result" % (verdict,))
+
+
+def failure(
+    exc: BaseException, cause: str, retry: Retry, seconds: float = 0.0, cpu_s: Optional[float] = None
+) -> Outcome:
+    """The outcome of an attempt that raised."""
+    return Outcome(
+        "failed",
+        cause,
+        None,
+        retry.matches(exc),
+        seconds,
+        cpu_s,
+        type(exc).__qualname__,
+        text_of(exc),
+        traceback_text(exc),
+        exc,
+    )
+
+
+def text_of(exc: BaseException) -> str:
+    """What the exception says, also when its `__str__` is at fault, cut at 4 kB."""
+    try:
+        text = str(exc)
+    except BaseException as broken:
+        text = "<%s while reading the message of %s>" % (type(broken).__name__, type(exc).__name__)
+    return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + " [...]"
+
+
+def traceback_text(exc: BaseException) -> str:
+    """The traceback as text, from the first frame of the user's code on; no locals."""
+    try:
+        return "".join(traceback.format_exception(type(exc), exc, users_traceback(exc)))
+    except BaseException as broken:
+        return "%s: %s (no traceback: %s)\n" % (type(exc).__name__, text_of(exc), type(broken).__name__)
+
+
+def users_traceback(exc: BaseException) -> Optional[TracebackType]:
+    """The exception's traceback without the frames of flowdsl at its head."""
+    trace = exc.__traceback__
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] == "flowdsl":
+        trace = trace.tb_next
+    return trace

@@ -1,0 +1,99 @@
+"""From results and inputs to the arguments of a call."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+
+from flowdsl.definition.graph import Edge, Graph
+from flowdsl.definition.options import Retry
+from flowdsl.definition.parameters import POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD
+from flowdsl.definition.spec import TaskSpec
+from flowdsl.executors.outcome import Call
+from flowdsl.runtime.results import Results
+
+
+class Missing(NamedTuple):
+    """What a dependency without a result is to a task that runs all the same; it is false.
+
+    `task` is the dependency's name, `state` how it ended (such as "failed"), `error` its error's text, or "".
+    """
+
+    task: str
+    state: str
+    error: str
+
+    def __bool__(self) -> bool:
+        return False
+
+
+Arguments = Tuple[Sequence[Any], Mapping[str, Any]]
+
+
+def bind(
+    spec: TaskSpec,
+    edges: Sequence[Edge],
+    values: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    missing: Callable[[str], Missing],
+) -> Arguments:
+    """The arguments of the task: results along its edges first, then the inputs that it names.
+
+    Raises what taking an item of a result raises: LookupError or TypeError.
+    """
+    rest: List[Any] = []
+    named: Dict[str, Any] = {}
+    for source, _, parameter, path in edges:
+        if parameter is None:
+            continue
+        if source in values:
+            value = values[source]
+            for key in path:
+                value = value[key]
+        else:
+            value = missing(source)
+        if parameter[0] == "*":
+            rest.append(value)
+        else:
+            named[parameter] = value
+    if inputs:
+        for name, *_ in spec.parameters:
+            if name in inputs and name not in named:
+                named[name] = inputs[name]
+    if rest or (spec.parameters and spec.parameters[0].kind == POSITIONAL_ONLY):
+        return _positional(spec, rest, named), named
+    return (), named
+
+
+def _positional(spec: TaskSpec, rest: List[Any], named: Dict[str, Any]) -> List[Any]:
+    """The leading arguments that have to go by place: before `*args`, or positional-only."""
+    leading: List[Any] = []
+    for parameter in spec.parameters:
+        takes_place = parameter.kind == POSITIONAL_ONLY or (parameter.kind == POSITIONAL_OR_KEYWORD and bool(rest))
+        if not takes_place:
+            continue
+        if parameter.name in named:
+            leading.append(named.pop(parameter.name))
+        elif parameter.has_default:
+            leading.append(parameter.default)
+    return leading + rest
+
+
+class Calls:
+    """Makes the call of a task from what is there when it starts."""
+
+    def __init__(self, graph: Graph, results: Results, inputs: Mapping[str, Any], retry: Retry) -> None:
+        self._graph = graph
+        self._values = results.values
+        self._inputs = inputs
+        self._retry = retry
+        self.missing: Callable[[str], Missing] = lambda task: Missing(task, "", "")
+
+    def retry_of(self, task: str) -> Retry:
+        own = self._graph.tasks[task].retries
+        return own if isinstance(own, Retry) else self._retry
+
+    def make(self, task: str) -> Call:
+        spec = self._graph.tasks[task]
+        args, kwargs = bind(spec, self._graph.edges[task], self._values, self._inputs, self.missing)
+        own = spec.retries
+        return Call(spec.function, args, kwargs, spec.verify, own if isinstance(own, Retry) else self._retry)

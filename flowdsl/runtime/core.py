@@ -1,0 +1,141 @@
+"""The machine of one run with all that changes along with it: its journal, its results, its snapshot.
+
+Every method but `snapshot` and `cancel_with` is called under `lock`, which whoever has something to report takes.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from typing import Any, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from flowdsl.definition.graph import Graph
+from flowdsl.engine import events as ev
+from flowdsl.engine import states as st
+from flowdsl.engine.events import Batch, Event
+from flowdsl.engine.policy import Kind
+from flowdsl.engine.scheduler import Scheduler
+from flowdsl.engine.snapshot import Snapshot
+from flowdsl.errors import LogWriteError
+from flowdsl.executors.outcome import Outcome
+from flowdsl.runtime.results import Results
+from flowdsl.storage.journal import Journal
+
+
+class Core:
+    """Feeds the machine and writes down what follows; effects wait in `launches`, `stops` and `closing`."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        kinds: Mapping[str, Kind],
+        journal: Journal,
+        results: Results,
+        *,
+        max_workers: int,
+        on_failure: str,
+    ) -> None:
+        self.lock = threading.Lock()
+        self.scheduler = Scheduler(
+            kinds, max_workers=max_workers, on_failure=on_failure, limits=graph.limits, draw=random.Random().random
+        )
+        self.results = results
+        self.errors: Dict[str, Outcome] = {}  # the last outcome of each task that did not succeed
+        self.fault: Optional[BaseException] = None  # a LogWriteError
+        self.launches: List[ev.Launch] = []
+        self.stops: List[ev.Stop] = []
+        self.left_behind: List[Tuple[str, int]] = []  # attempts abandoned since somebody looked
+        self.closing = False
+        self._graph = graph
+        self._journal = journal
+        self._events: List[Event] = []
+        self._wall = time.time()
+        self._zero = time.monotonic()
+        self._batches: Deque[Batch] = deque()
+        self._snapshot = Snapshot()
+        self._fold_lock = threading.Lock()
+
+    def now(self) -> float:
+        """Seconds since the run's start, by the monotonic clock."""
+        return time.monotonic() - self._zero
+
+    def feed(self, message: Any, now: float, outcome: Optional[Outcome] = None) -> None:
+        """Give the machine one input; `outcome` is what an `Ended` stands for."""
+        events, effects = self.scheduler.handle(message, now)
+        if events:
+            self._events += events
+            if events[0].event == ev.ATTEMPT_SUCCEEDED:
+                assert outcome is not None
+                self.results.put(events[0].task, outcome.value)
+            elif events[0].event != ev.ATTEMPT_STARTED:
+                self._note(events, outcome)
+            if self.results.releases:
+                self._release(events)
+        for effect in effects:
+            if type(effect) is ev.Launch:
+                self.launches.append(effect)
+            elif type(effect) is ev.Stop:
+                self.stops.append(effect)
+            else:
+                self.closing = True
+
+    def commit(self, now: float) -> None:
+        """Make what has happened durable: nothing that follows from it may begin before this returns."""
+        events, self._events = self._events, []
+        if not events:
+            return
+        at = self._wall + now
+        if self.fault is None:
+            try:
+                self._batches.append(Batch(self._journal.append(events, at), at, tuple(events)))
+            except LogWriteError as exc:
+                self.fault = exc
+                self._batches.append(Batch(0, at, tuple(events)))
+                self.feed(ev.Cancel("log_write_failed"), now)
+                self.commit(now)
+        else:
+            self._batches.append(Batch(0, at, tuple(events)))
+
+    def close(self) -> None:
+        """The last event is written: give the journal free."""
+        try:
+            self._journal.close()
+        except LogWriteError as exc:
+            self.fault = self.fault or exc
+
+    def snapshot(self) -> Snapshot:
+        """All that has happened so far, folded; from any thread, to be read only."""
+        with self._fold_lock:
+            while self._batches:
+                self._snapshot.apply(self._batches.popleft())
+            return self._snapshot
+
+    def _note(self, events: Sequence[Event], outcome: Optional[Outcome]) -> None:
+        """Remember how tasks ended that did not succeed, and say of timed-out attempts what became of them."""
+        start = len(self._events) - len(events)
+        for offset, event in enumerate(events):
+            if event.event == ev.ATTEMPT_TIMED_OUT:
+                told = _timed_out(event, self._graph)
+                self._events[start + offset] = event._replace(detail={**(event.detail or {}), **told})
+                self.errors[event.task] = Outcome(
+                    "timed_out", "timeout", error_type=told["error_type"], error=told["error"]
+                )
+            elif event.attempt and outcome is not None and event.event in ev.ATTEMPT_STATE:
+                self.errors[event.task] = outcome
+            if event.mechanism == "abandoned":
+                self.left_behind.append((event.task, event.attempt))
+
+    def _release(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.task and event.state in st.TERMINAL and event.before != event.state:
+                self.results.ended(event.task)
+
+
+def _timed_out(event: Event, graph: Graph) -> Dict[str, Any]:
+    """The error of an attempt that outlived its limit."""
+    text = "timed out"
+    if event.mechanism == "abandoned":
+        text += "; its thread cannot be killed: abandoned, still running"
+    return {"error_type": "TaskTimeout", "error": text}

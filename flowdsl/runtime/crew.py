@@ -1,0 +1,166 @@
+"""The worker threads of one run: who is awake, who is parked, and when it pays to wake one.
+
+Two threads on tiny tasks fight for the interpreter at every write and lock: waking lazily halved the cost of a
+wide graph of no-ops. While attempts take less than about 100 us one worker stays awake, and the others are parked;
+a watch every 5 ms wakes them when that one does not come back. All of it is called under the driver's lock, but for
+`Slot.park` and `Slot.wake`.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable, List, Optional
+
+from flowdsl.executors.current import Current
+from flowdsl.executors.outcome import Outcome
+
+SHORT = 100e-6  # seconds: below this mean an attempt is not worth a second thread
+WATCH = 0.005  # seconds between two looks at workers that may not come back
+WEIGHT = 0.2  # of the latest attempt in the mean
+
+
+class Slot:
+    """One worker: its thread, and the attempt that it has in hand."""
+
+    __slots__ = (
+        "_gate",
+        "abandoned",
+        "attempt",
+        "call",
+        "current",
+        "detail",
+        "in_user_code",
+        "name",
+        "outcome",
+        "parked",
+        "seen",
+        "slow",
+        "stopped",
+        "task",
+        "thread",
+        "turns",
+    )
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.thread: Optional[threading.Thread] = None
+        self.task = ""  # empty: nothing in hand
+        self.attempt = 0
+        self.call: Any = None
+        self.current: Optional[Current] = None
+        self.outcome: Optional[Outcome] = None
+        self.detail: Any = None
+        self.in_user_code = False
+        self.stopped = False  # a stop has been sent into the thread and not been withdrawn
+        self.abandoned = False
+        self.parked = False
+        self.slow = False  # it has not come back between two looks
+        self.turns = 0
+        self.seen = -1
+        self._gate = threading.Lock()
+        self._gate.acquire()
+
+    def park(self) -> None:
+        """Sleep until woken; not under the driver's lock."""
+        self._gate.acquire()
+
+    def wake(self) -> None:
+        self._gate.release()
+
+
+class Crew:
+    """At most `size` workers that are not abandoned; `start` sets a new one going in a thread."""
+
+    def __init__(self, size: int, start: Callable[[Slot], None], prefix: str = "thread") -> None:
+        self._size = size
+        self._start = start
+        self._prefix = prefix
+        self._made = 0
+        self._slots: List[Slot] = []
+        self._parked: List[Slot] = []
+        self._mean = SHORT  # nothing is known yet: wake freely
+        self.awake = 0  # workers that will come back soon: neither parked nor slow nor abandoned
+
+    def add(self) -> Slot:
+        """A new worker, not started."""
+        self._made += 1
+        slot = Slot("%s-%d" % (self._prefix, self._made))
+        self._slots.append(slot)
+        self.awake += 1
+        return slot
+
+    def came_back(self, slot: Slot) -> None:
+        """The worker has taken the lock for its next turn."""
+        slot.turns += 1
+        if slot.slow:
+            slot.slow = False
+            self.awake += 1
+        if slot.outcome is not None:
+            self._mean += WEIGHT * (slot.outcome.seconds - self._mean)
+
+    def should_rest(self) -> bool:
+        """Attempts are so short that the other worker which is awake does them alone faster."""
+        return self.awake > 1 and self._mean < SHORT
+
+    def rest(self, slot: Slot) -> None:
+        slot.parked = True
+        self.awake -= 1
+        self._parked.append(slot)
+
+    def wake_for(self, claimable: int) -> List[Slot]:
+        """Workers to wake, now that so many attempts could begin; `set_going` does it, once the lock is free."""
+        if claimable <= 0 or (self.awake and self._mean < SHORT):
+            return []
+        woken: List[Slot] = []
+        while len(woken) < claimable and (self._parked or len(self._slots) < self._size):
+            woken.append(self._unpark() if self._parked else self.add())
+        return woken
+
+    def wants_watch(self, claimable: int) -> bool:
+        """Work is there and somebody could be woken for it who was not."""
+        return claimable > 0 and (bool(self._parked) or len(self._slots) < self._size)
+
+    def look(self, claimable: int) -> List[Slot]:
+        """The watch: whoever has not come back since the last look is slow, and no longer counted on."""
+        for slot in self._slots:
+            if slot.task and not slot.parked and not slot.slow and slot.seen == slot.turns:
+                slot.slow = True
+                self.awake -= 1
+                self._mean = max(self._mean, WATCH)
+            slot.seen = slot.turns
+        return self.wake_for(claimable)
+
+    def abandon(self, slot: Slot) -> None:
+        """The worker is lost to the run; another may take its place."""
+        slot.abandoned = True
+        self._slots.remove(slot)
+        if not slot.slow:
+            self.awake -= 1
+
+    def leave(self, slot: Slot) -> None:
+        """The worker goes home."""
+        if slot in self._slots:
+            self._slots.remove(slot)
+            if not slot.slow:
+                self.awake -= 1
+
+    def dismiss(self) -> List[Slot]:
+        """Everybody who is parked, to be woken and to go home."""
+        return [self._unpark() for _ in range(len(self._parked))]
+
+    def holding(self, task: str, attempt: int) -> Optional[Slot]:
+        """The worker that has this attempt in hand."""
+        return next((slot for slot in self._slots if slot.task == task and slot.attempt == attempt), None)
+
+    def _unpark(self) -> Slot:
+        slot = self._parked.pop()
+        slot.parked = False
+        self.awake += 1
+        return slot
+
+    def set_going(self, slot: Slot) -> None:
+        """Wake a worker that `wake_for`, `look` or `dismiss` returned; not under the driver's lock."""
+        if slot.thread is None:
+            self._start(slot)
+        else:
+            slot.wake()

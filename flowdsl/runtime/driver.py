@@ -1,0 +1,301 @@
+"""Drives one run: puts together the machine, the workers, the executors that are given their work, and the timer.
+
+The thread that called `run()` never feeds the machine: a KeyboardInterrupt could strike it there. Cancellations are
+carried out by the timer thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from itertools import islice
+from typing import Any, Deque, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+
+from flowdsl.definition.graph import Graph
+from flowdsl.engine import events as ev
+from flowdsl.engine import states as st
+from flowdsl.engine.policy import Kind, Node
+from flowdsl.engine.snapshot import Snapshot
+from flowdsl.executors import threads
+from flowdsl.executors.base import Backend, Detail
+from flowdsl.executors.outcome import Outcome, failure
+from flowdsl.runtime.binding import Calls, Missing
+from flowdsl.runtime.core import Core
+from flowdsl.runtime.crew import WATCH, Crew, Slot
+from flowdsl.runtime.results import Results
+from flowdsl.runtime.workers import Workers, detail_of, ended
+from flowdsl.storage.journal import Journal
+
+CHUNK = 1000  # tasks that join in one write
+NEVER = float("inf")
+
+
+class Orders(NamedTuple):
+    """What is to be done once the lock is free."""
+
+    woken: List[Slot]
+    launches: Sequence[ev.Launch]
+    stops: Sequence[ev.Stop]
+
+
+class Driver:
+    """One run, from its first event to its last.
+
+    `kind` is that of the run's own workers (threads, or the calling thread); `backends` are executors that are given
+    their attempts, by the name of their kind.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        nodes: Iterable[Node],
+        journal: Journal,
+        *,
+        kind: Kind,
+        backends: Mapping[str, Backend],
+        results: Results,
+        calls: Calls,
+        header: Mapping[str, Any],
+        max_workers: int,
+        on_failure: str,
+    ) -> None:
+        kinds = {kind.name: kind, **{name: backend.kind for name, backend in backends.items()}}
+        self.core = Core(graph, kinds, journal, results, max_workers=max_workers, on_failure=on_failure)
+        self.finished = threading.Event()
+        self.fault: Optional[BaseException] = None
+        self._nodes = iter(nodes)
+        self._header = header
+        self._kind = kind
+        self._backends = dict(backends)
+        self._pushed = tuple(backends)
+        self._executor = threads.ThreadExecutor(max_workers)
+        self._crew = Crew(
+            max_workers if kind.replaces else 1, self._start_worker, "thread" if kind.replaces else "main"
+        )
+        calls.missing = self._missing
+        self._workers = Workers(
+            self.core,
+            self._crew,
+            calls,
+            kind=kind.name,
+            pushed=bool(backends),
+            let_in=self._let_in,
+            move_on=self._move_on,
+            carry_out=self._carry_out,
+            give_up=self._give_up,
+        )
+        self.left_behind: List[str] = []  # tasks with an abandoned attempt, as they come
+        self._calls = calls
+        self._own = (kind.name,)
+        self._begun = False
+        self._looked = 0.0
+        self._cancels: Deque[ev.Cancel] = deque()
+        self._alarm = threading.Event()
+        self._alarm_due = 0.0
+        self._watching = False
+
+    # ---- what the run asks, from any thread
+
+    def start(self) -> None:
+        """Set the first worker and the timer going; returns at once."""
+        self._start_timer()
+        self._start_worker(self._crew.add())
+
+    def new_slot(self) -> Slot:
+        """The worker of a run in the calling thread."""
+        return self._crew.add()
+
+    def run_here(self, slot: Slot) -> None:
+        """Be the only worker, in this thread, until the run is over."""
+        self._start_timer()
+        self._workers.work(slot)
+        self.finished.wait()
+
+    def cancel(self, cause: str = "cancel_requested") -> None:
+        """Ask for the end; the timer thread carries it out."""
+        self._cancels.append(ev.Cancel(cause))
+        self._alarm.set()
+
+    def snapshot(self) -> Snapshot:
+        return self.core.snapshot()
+
+    @property
+    def state(self) -> str:
+        """The run's state; it has not ended before its journal is closed."""
+        return self.core.scheduler.state if self.finished.is_set() else st.RUNNING
+
+    # ---- executors that are given their attempts report here
+
+    def begun(self, task: str, attempt: int, detail: Detail, ago: float = 0.0) -> None:
+        self._report(ev.Begun(task, attempt, detail), None, ago)
+
+    def ended(self, task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Detail) -> None:
+        merged = {**(detail or {}), **detail_of(outcome)}
+        self._report(ended(task, attempt, outcome, mechanism, merged), outcome)
+
+    def lost(self, task: str, attempt: int) -> None:
+        self._report(ev.Lost(task, attempt), None)
+
+    def _report(self, message: Any, outcome: Optional[Outcome], ago: float = 0.0) -> None:
+        try:
+            with self.core.lock:
+                now = self.core.now()
+                self.core.feed(message, now - ago, outcome)
+                if ago:
+                    self.core.commit(now - ago)
+                orders = self._move_on(now)
+            self._carry_out(orders)
+        except BaseException as exc:
+            self._give_up(exc)
+
+    # ---- under the lock
+
+    def _let_in(self) -> None:
+        """At the first turn of all the run begins, and its tasks join."""
+        if self._begun:
+            return
+        self._begun = True
+        core = self.core
+        core.feed(ev.Start(self._header), core.now())
+        core.commit(core.now())
+        chunk = tuple(islice(self._nodes, CHUNK))
+        while chunk:
+            core.feed(ev.Add(chunk), core.now())
+            core.commit(core.now())
+            chunk = tuple(islice(self._nodes, CHUNK))
+        core.feed(ev.Seal(), core.now())
+
+    def _move_on(self, now: float) -> Orders:
+        """After any input: give out what other executors can take, write, and say what is to be done outside."""
+        core = self.core
+        if self._pushed and not core.closing:
+            before = -1
+            while before != len(core.launches):
+                before = len(core.launches)
+                core.feed(ev.Claim(self._pushed), now)
+        core.commit(now)
+        stops = self._stop_own() if core.stops else ()
+        if core.left_behind:
+            self._let_go()
+        if core.closing:
+            return Orders(self._close(), (), stops)
+        claimable = core.scheduler.claimable(self._own)
+        woken = self._crew.wake_for(claimable)
+        self._set_alarm(claimable - len(woken), now)
+        launches: Sequence[ev.Launch] = ()
+        if core.launches:
+            launches, core.launches = core.launches, []
+        return Orders(woken, launches, stops)
+
+    def _stop_own(self) -> List[ev.Stop]:
+        """Ask the own workers' attempts to end; what concerns other executors comes back."""
+        stops, self.core.stops = self.core.stops, []
+        for stop in stops:
+            slot = self._crew.holding(stop.task, stop.attempt) if stop.kind == self._kind.name else None
+            if slot is not None and slot.current is not None and slot.thread is not None:
+                slot.current.stop(stop.cause)
+                if slot.in_user_code and not slot.stopped:
+                    slot.stopped = threads.send_stop(slot.thread.ident or 0)
+        return [stop for stop in stops if stop.kind != self._kind.name]
+
+    def _let_go(self) -> None:
+        """Workers whose attempts were abandoned are lost to the run; others may take their places."""
+        left, self.core.left_behind = self.core.left_behind, []
+        for task, attempt in left:
+            self.left_behind.append(task)
+            slot = self._crew.holding(task, attempt)
+            if slot is not None and slot.thread is not None:
+                self._crew.abandon(slot)
+                self._executor.abandon(slot.thread)
+
+    def _close(self) -> List[Slot]:
+        if not self.finished.is_set():
+            self.core.close()
+            self.fault = self.fault or self.core.fault
+            self.finished.set()
+            self._alarm.set()
+        return self._crew.dismiss()
+
+    def _set_alarm(self, claimable: int, now: float) -> None:
+        """Wake the timer thread if it would sleep too long."""
+        due = self._next_alarm(claimable, now)
+        if due < self._alarm_due:
+            self._alarm_due = due
+            self._alarm.set()
+
+    def _next_alarm(self, claimable: int, now: float) -> float:
+        due = self.core.scheduler.next_due()
+        if self._crew.wants_watch(claimable):
+            return now + WATCH if due is None else min(due, now + WATCH)
+        return NEVER if due is None else due
+
+    # ---- outside the lock
+
+    def _carry_out(self, orders: Orders) -> None:
+        for launch in orders.launches:
+            self._launch(launch)
+        for stop in orders.stops:
+            self._backends[stop.kind].stop(stop.task, stop.attempt)
+        for slot in orders.woken:
+            self._crew.set_going(slot)
+
+    def _launch(self, launch: ev.Launch) -> None:
+        try:
+            call = self._calls.make(launch.task)
+        except Exception as exc:  # an item that a result does not have: the attempt's fault
+            outcome = failure(exc, "raised", self._calls.retry_of(launch.task))
+            self.begun(launch.task, launch.attempt, None)
+            self.ended(launch.task, launch.attempt, outcome, "", None)
+        else:
+            self._backends[launch.kind].launch(launch.task, launch.attempt, call)
+
+    def _start_worker(self, slot: Slot) -> None:
+        self._executor.submit(self._workers.work, slot)
+
+    def _start_timer(self) -> None:
+        threading.Thread(target=self._keep_time, name="flowdsl-timer", daemon=True).start()
+
+    def _keep_time(self) -> None:
+        try:
+            timeout = self._look_at_clock()
+            while timeout is not None:
+                self._alarm.wait(None if timeout == NEVER else timeout)
+                self._alarm.clear()
+                timeout = self._look_at_clock()
+        except BaseException as exc:
+            self._give_up(exc)
+        for backend in self._backends.values():
+            backend.close()
+        self._executor.shutdown(wait=False)
+
+    def _look_at_clock(self) -> Optional[float]:
+        """Do what is due; seconds until the next look, None when the run is over."""
+        core = self.core
+        with core.lock:
+            now = core.now()
+            while self._cancels and self._begun:
+                core.feed(self._cancels.popleft(), now)
+            due = core.scheduler.next_due()
+            if due is not None and due <= now:
+                core.feed(ev.Tick(), now)
+            orders = self._move_on(now)
+            claimable = core.scheduler.claimable(self._own) - len(orders.woken)
+            if now - self._looked >= WATCH / 2:
+                self._looked = now
+                orders.woken.extend(self._crew.look(claimable))
+            self._alarm_due = self._next_alarm(claimable, now)
+            timeout = None if self.finished.is_set() else max(0.0, self._alarm_due - now)
+        self._carry_out(orders)
+        return timeout
+
+    def _give_up(self, exc: BaseException) -> None:
+        """flowdsl itself is at fault: end the run rather than hang."""
+        with self.core.lock:
+            self.fault = self.fault or exc
+            self.core.closing = True
+            woken = self._close()
+        self._carry_out(Orders(woken, (), ()))
+
+    def _missing(self, task: str) -> Missing:
+        outcome = self.core.errors.get(task)
+        return Missing(task, self.core.scheduler.task_state(task), outcome.error if outcome else "")

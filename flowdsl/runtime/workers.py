@@ -1,0 +1,148 @@
+"""The life of a run's own workers: end an attempt, report it, claim the next one, all in one turn under the lock.
+
+Leader and followers: nothing is handed from thread to thread, the worker that ends a task makes its events durable
+and goes on with the next ready task itself.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextvars import copy_context
+from typing import Any, Callable, Dict, Mapping, Optional
+
+from flowdsl.engine import events as ev
+from flowdsl.errors import AttemptStopped
+from flowdsl.executors import threads
+from flowdsl.executors.current import Current, enter
+from flowdsl.executors.outcome import Outcome, failure, perform
+from flowdsl.runtime.binding import Calls
+from flowdsl.runtime.core import Core
+from flowdsl.runtime.crew import Crew, Slot
+
+STOPPED = Outcome("failed", "raised", error_type="AttemptStopped", error="the attempt was stopped")
+
+
+def detail_of(outcome: Outcome) -> Mapping[str, Any]:
+    """What the log says of an attempt's end."""
+    detail: Dict[str, Any] = {}
+    if outcome.cpu_s is not None:
+        detail["cpu_s"] = round(outcome.cpu_s, 6)
+    if outcome.state == "skipped":
+        detail["message"] = outcome.error
+    elif outcome.error_type:
+        detail.update(error_type=outcome.error_type, error=outcome.error, traceback=outcome.traceback)
+    return detail
+
+
+def ended(task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Optional[Mapping[str, Any]]) -> ev.Ended:
+    """The report of an outcome, as the machine takes it."""
+    return ev.Ended(task, attempt, outcome.state, outcome.cause, outcome.retryable, mechanism, detail)
+
+
+class Workers:
+    """Works through a run with the threads of a crew; `move_on` and `carry_out` are the driver's."""
+
+    def __init__(
+        self,
+        core: Core,
+        crew: Crew,
+        calls: Calls,
+        *,
+        kind: str,
+        pushed: bool,
+        let_in: Callable[[], None],
+        move_on: Callable[[float], Any],
+        carry_out: Callable[[Any], None],
+        give_up: Callable[[BaseException], None],
+    ) -> None:
+        self._core = core
+        self._crew = crew
+        self._calls = calls
+        self._kind = kind
+        self._kinds = None if pushed else (kind,)
+        self._let_in = let_in
+        self._move_on = move_on
+        self._carry_out = carry_out
+        self._give_up = give_up
+        self._context = copy_context()
+
+    def work(self, slot: Slot) -> None:
+        """Until the run is over, or this worker is lost to it."""
+        slot.thread = threading.current_thread()
+        slot.detail = {"worker": slot.name, "pid": os.getpid()}
+        while True:
+            try:
+                if slot.task and slot.outcome is None:
+                    self._context.copy().run(self._attempt, slot)
+                if not self._turn(slot):
+                    return
+                if slot.parked:
+                    slot.park()
+            except AttemptStopped:  # sent for the attempt in hand, arrived a little late: nothing is lost by it
+                if slot.task and slot.outcome is None:
+                    slot.outcome = STOPPED
+            except BaseException as exc:
+                self._give_up(exc)
+                return
+
+    def _attempt(self, slot: Slot) -> None:
+        """Run the user's function; the flag says when a stop may be sent into this thread."""
+        current = slot.current
+        assert current is not None
+        enter(current)
+        try:
+            call = self._calls.make(slot.task)
+        except Exception as exc:
+            slot.outcome = failure(exc, "raised", self._calls.retry_of(slot.task))
+            return
+        slot.in_user_code = True
+        slot.outcome = STOPPED if current.stopped else perform(call)
+        slot.in_user_code = False
+
+    def _turn(self, slot: Slot) -> bool:
+        """Report, write, claim the next attempt; False when this worker is to go home."""
+        core = self._core
+        with core.lock:
+            slot.in_user_code = False
+            if slot.stopped:  # first of all: until it is withdrawn, a stop may be raised here
+                threads.withdraw_stop(threading.get_ident())
+                slot.stopped = False
+            self._let_in()
+            now = core.now()
+            self._crew.came_back(slot)
+            if slot.task:
+                self._hand_in(slot, now)
+            stays = self._hand_out(slot, now)
+            orders = self._move_on(now)
+        self._carry_out(orders)
+        return stays
+
+    def _hand_in(self, slot: Slot, now: float) -> None:
+        outcome = slot.outcome or STOPPED
+        message = ended(slot.task, slot.attempt, outcome, "", detail_of(outcome))
+        slot.task, slot.outcome, slot.current = "", None, None
+        self._core.feed(message, now, outcome)
+
+    def _hand_out(self, slot: Slot, now: float) -> bool:
+        """Give the worker its next attempt, or let it rest; False: it goes home."""
+        if slot.abandoned or self._core.closing:
+            self._crew.leave(slot)
+            return False
+        if self._crew.should_rest() or not self._claim(slot, now):
+            self._crew.rest(slot)
+        return True
+
+    def _claim(self, slot: Slot, now: float) -> bool:
+        """Take the best attempt there is; those for other executors go out on the way."""
+        launches = self._core.launches
+        while True:
+            before = len(launches)
+            self._core.feed(ev.Claim(self._kinds, slot.detail), now)
+            if len(launches) == before:
+                return False
+            if launches[-1].kind == self._kind:
+                launch = launches.pop()
+                slot.task, slot.attempt = launch.task, launch.attempt
+                slot.current = Current(launch.task, launch.attempt)
+                return True
