@@ -9,13 +9,14 @@ from typing import Mapping, Optional
 
 from flowdsl.errors import LogWriteError
 
-_NO_LOCKS = "that file system has no locks; give a log_dir on a local disk"
+_OTHER = "give another {place}"
+_NO_LOCKS = "that file system has no locks; give a {place} on a local disk"
 _NEXT_STEP: Mapping[Optional[int], str] = {
-    errno.ENOSPC: "make room on that disk, or give another log_dir",
-    getattr(errno, "EDQUOT", errno.ENOSPC): "make room within the quota, or give another log_dir",
-    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`), or give another log_dir",
-    errno.ENOTDIR: "a part of that path is a file; give another log_dir",
-    errno.EEXIST: "it is there already; Journal.resume goes on with a run, else take another run id",
+    errno.ENOSPC: "make room on that disk, or " + _OTHER,
+    getattr(errno, "EDQUOT", errno.ENOSPC): "make room within the quota, or " + _OTHER,
+    errno.EFBIG: "raise the limit on the size of files (`ulimit -f`), or " + _OTHER,
+    errno.ENOTDIR: "a part of that path is a file; " + _OTHER,
+    errno.EEXIST: "something is in the way there; " + _OTHER,
     errno.ENOENT: "that directory or file is not there; Journal.create begins a new run",
     errno.ENOLCK: _NO_LOCKS,
     errno.ENOSYS: _NO_LOCKS,
@@ -25,11 +26,11 @@ _NEXT_STEP: Mapping[Optional[int], str] = {
 }
 
 
-def write_error(path: Path, error: OSError) -> LogWriteError:
-    """The LogWriteError for `error`, met at `path`: what, where, and the next step."""
+def write_error(path: Path, error: OSError, place: str = "log_dir") -> LogWriteError:
+    """The LogWriteError for `error`, met at `path`: what, where, the next step (`place` is the option to change)."""
     why = error.strerror or str(error)
     name = errno.errorcode.get(error.errno or 0, "no errno")
-    step = _NEXT_STEP.get(error.errno, "give a log_dir that can be written")
+    step = _NEXT_STEP.get(error.errno, "give a {place} that can be written").format(place=place)
     return LogWriteError(f"cannot write {path}: {why} ({name}); {step}", path=str(path), errno=error.errno)
 
 

@@ -84,7 +84,7 @@ class Journal:
         self._fd = os.open(str(self.path / FILE), _FLAGS if new else _FLAGS & ~os.O_CREAT, 0o600)
         size = os.lseek(self._fd, 0, os.SEEK_END)
         if new and size:
-            raise refusal(errno.EEXIST)
+            raise refusal(errno.EEXIST, "that run is there already, and Journal.resume goes on with it")
         if size:
             self._seq = next_seq(self.path)
             self._seal()

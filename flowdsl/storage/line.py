@@ -131,11 +131,15 @@ def _to_line(fields: Dict[str, Any]) -> Line:
         get("detail"),
     )
     seq, spilled = fields["seq"], get("spilled")
-    if type(seq) is not int or type(event.attempt) is not int:
+    if not (_is_count(seq) and _is_count(event.attempt)):
         raise TypeError("`seq` and `attempt` are whole numbers")
     if not (_is_object(event.detail) and _is_object(spilled)):
         raise TypeError("`detail` and `spilled` are objects")
     return Line(seq, parse_moment(fields["at"]), event, spilled)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 53  # what every reader of JSON can hold
 
 
 def _is_object(value: Any) -> bool:

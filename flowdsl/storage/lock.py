@@ -55,6 +55,7 @@ class Lock:
         try:
             self._take()
             os.ftruncate(self._fd, 0)
+            os.lseek(self._fd, 0, os.SEEK_SET)
             os.write(self._fd, b"%d\n" % os.getpid())
         except BaseException:
             os.close(self._fd)

@@ -130,7 +130,7 @@ def write_record(record: Mapping[str, Any], path: Path) -> Path:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _replace(path, json.dumps(record, indent=1).encode() + b"\n")
     except OSError as exc:
-        raise write_error(path, exc) from exc
+        raise write_error(path, exc, "directory") from exc
     return path
 
 

@@ -34,8 +34,10 @@ def _second_of(text: str) -> int:
 
 
 def parse_moment(text: str) -> float:
-    """The seconds since the epoch that `moment_text` wrote; ValueError for any other form."""
+    """The seconds since the epoch that `moment_text` wrote, 1970 to 2261; ValueError for any other form or time."""
     microsecond = text[20:26]
     if len(text) != _TEXT_LENGTH or text[19] != "." or text[26] != "Z" or not microsecond.isdigit():
-        raise ValueError(f"not a moment: {text!r}")
+        raise ValueError(f"not a moment: {text[:40]!r}")
+    if not text.isascii() or not "1970" <= text[:4] < "2262":  # 2262: where 64 bits of nanoseconds end
+        raise ValueError(f"not a moment that can be: {text!r}")
     return (_second_of(text[:19]) * 1_000_000 + int(microsecond)) / 1_000_000
