@@ -75,7 +75,7 @@ def dot_source(picture: Drawing, shown: Mapping[str, Face]) -> str:
     return str(source.source)
 
 
-_GRAPH = {"rankdir": "LR", "bgcolor": "transparent", "nodesep": "0.22", "ranksep": "0.5", "pad": "0.1"}
+_GRAPH = {"rankdir": "LR", "bgcolor": "transparent", "nodesep": "0.22", "ranksep": "0.42", "pad": "0.1"}
 _NODE = {
     "shape": "box",
     "style": "rounded,filled",
@@ -83,7 +83,7 @@ _NODE = {
     "fontcolor": INK,
     "fontname": "Helvetica",
     "fontsize": "13",
-    "margin": "0.17,0.06",
+    "margin": "0.19,0.06",
     "height": "0.4",
     "width": "0.5",
 }

@@ -76,7 +76,8 @@ def image(svg: str) -> str:
     width, height = size(svg)
     data = b64encode(svg.encode("utf-8", "replace")).decode("ascii")
     shape = f'width="{width}" height="{height}" style="max-width:none;width:{width}px;height:{height}px"'
-    return f'<div style="overflow-x:auto;margin:4px 0"><img alt="graph" {shape} src="data:image/svg+xml;base64,{data}"></div>'
+    picture = f'<img alt="graph" {shape} src="data:image/svg+xml;base64,{data}">'
+    return f'<div style="overflow-x:auto;margin:4px 0">{picture}</div>'
 
 
 def run_text(graph: Any, snapshot: Any) -> str:

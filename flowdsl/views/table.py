@@ -29,9 +29,8 @@ def table_html(snapshot: Any, limit: int = MOST_ROWS) -> str:
     shown, left = _chosen(rows, limit)
     heads = ("task", "state", "attempts", "waited", "took", "worker", "error")
     body = [_cells(row) for row in shown]
-    if not any(cells[-1] for cells in body):
-        heads, body = heads[:-1], [cells[:-1] for cells in body]
-    return html_table(heads, body) + _rest(left)
+    width = len(heads) if any(cells[-1] for cells in body) else len(heads) - 1
+    return html_table(heads[:width], [cells[:width] for cells in body]) + _rest(left)
 
 
 def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -98,10 +97,11 @@ def _error(row: Any) -> str:
         return f'<span style="color:{GREY}">because of {esc(shorten(row.cause_task, _NAME))}</span>'
     if row.state == st.SKIPPED:
         return esc(shorten(row.message, _ERROR))
-    if row.state in st.DONE_WELL or not row.error and row.latest is None:
+    latest = row.latest
+    if row.state in st.DONE_WELL or (latest is not None and latest.state == st.RUNNING):
         return ""
-    text = row.error or "" if row.latest is None else error_line(row.latest) if row.latest.state != st.RUNNING else ""
-    where = users_line(None if row.latest is None else row.latest.traceback)
+    text = (row.error or "") if latest is None else error_line(latest)
+    where = "" if latest is None else users_line(latest.traceback)
     left = "; its thread was left behind and still runs" if row.abandoned else ""
     place = f'<br><span style="color:{GREY}">{esc(shorten(where, 120))}</span>' if where else ""
     return esc(shorten(text, _ERROR) + left) + place

@@ -1,0 +1,60 @@
+"""Which view shows a run: the one that fits where the code runs, or the one that was asked for."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Callable, Optional, Union
+
+from flowdsl.errors import ConfigError
+from flowdsl.views.lines import LineView
+from flowdsl.views.live import LiveView
+from flowdsl.views.stream import Stream
+from flowdsl.views.terminal import TerminalView
+
+__all__ = ["DISPLAYS", "choose_view", "in_notebook"]
+
+DISPLAYS = ("auto", "notebook", "terminal", "lines", "none")
+
+View = Union[LiveView, TerminalView, LineView]
+
+
+def choose_view(
+    display: Any,
+    graph: Any,
+    read_snapshot: Callable[[], Any],
+    cancel: Optional[Callable[[], Any]] = None,
+) -> Optional[View]:
+    """The view for `display`: "auto", "notebook", "terminal", "lines" or "none".
+
+    "auto" (or True) is a live view in a notebook, a progress line in a terminal, log lines elsewhere; "notebook"
+    outside of a notebook is the same. "none" (or None or False) gives None. Raises ConfigError for anything else.
+    """
+    kind = _checked(display)
+    if kind == "none":
+        return None
+    if kind in ("auto", "notebook"):
+        kind = "notebook" if in_notebook() else "terminal" if Stream().is_terminal() else "lines"
+    maker = {"notebook": LiveView, "terminal": TerminalView, "lines": LineView}[kind]
+    view: View = maker(graph, read_snapshot, cancel)
+    return view
+
+
+def in_notebook() -> bool:
+    """Whether a front end of Jupyter shows what this process displays; IPython is not loaded to find that out."""
+    ipython = sys.modules.get("IPython")
+    try:
+        shell = None if ipython is None else ipython.get_ipython()
+        return getattr(shell, "kernel", None) is not None
+    except Exception:
+        return False
+
+
+def _checked(display: Any) -> str:
+    if display is None or display is False:
+        return "none"
+    if display is True:
+        return "auto"
+    if isinstance(display, str) and display in DISPLAYS:
+        return display
+    names = ", ".join(repr(name) for name in DISPLAYS)
+    raise ConfigError(f"run: display={display!r} is none of {names}; leave it out for 'auto'")

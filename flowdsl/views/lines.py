@@ -1,0 +1,125 @@
+"""A run as log lines, where no line can be written over: its start, what fails, how far it is, its end."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, List, Optional
+
+from flowdsl.engine import states as st
+from flowdsl.views.escape import clean, shorten
+from flowdsl.views.painter import Painter
+from flowdsl.views.palette import counts_text, look
+from flowdsl.views.stream import Stream
+from flowdsl.views.times import clock_time, duration, steady
+from flowdsl.views.watch import News, Watch, running
+
+__all__ = ["LineView", "ended_line", "news_line"]
+
+_OFTEN = 1.0  # seconds between two looks
+_MOST_NEWS = 10  # lines a look
+_FIRST_REPORT, _SLOWEST_REPORT = 10.0, 300.0  # seconds; each wait for a report is twice the last
+
+
+class LineView:
+    """Logs a run to stderr, one line for each thing worth telling; `read_snapshot` is called for each look."""
+
+    def __init__(
+        self,
+        graph: Any,
+        read_snapshot: Callable[[], Any],
+        cancel: Optional[Callable[[], Any]] = None,
+        interval: float = _OFTEN,
+        *,
+        stream: Optional[Any] = None,
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._graph, self._read = graph, read_snapshot
+        self._clock, self._timer = clock, timer
+        self._stream = Stream(stream)
+        self._painter = Painter(interval, timer)
+        self._watch = Watch()
+        self._wait = _FIRST_REPORT
+        self._report_at = float("inf")
+
+    @property
+    def interval(self) -> float:
+        """Seconds that the next look should wait for."""
+        return self._painter.interval
+
+    @property
+    def fault(self) -> Optional[BaseException]:
+        """The last thing that went wrong in this view; None: nothing did."""
+        return self._painter.fault
+
+    def open(self) -> None:
+        """Say that the run begins."""
+        self._painter.open(self._begin)
+
+    def paint(self) -> None:
+        """Say what happened since the last look, if one is due."""
+        self._painter.paint(self._look)
+
+    def close(self) -> None:
+        """Say how the run ended."""
+        self._painter.close(self._end)
+
+    def _begin(self) -> None:
+        self._report_at = self._timer() + self._wait
+        n = len(self._graph.tasks)
+        self._say([f"flow {shorten(self._graph.flow, 60)}: {n:,} task{'' if n == 1 else 's'}"])
+
+    def _look(self) -> None:
+        now = self._timer()
+        snapshot = self._read()
+        lines = self._news(snapshot)
+        if now >= self._report_at:
+            lines.append(_report(snapshot, self._clock()))
+            self._wait = min(2 * self._wait, _SLOWEST_REPORT)
+            self._report_at = now + self._wait
+        self._say(lines)
+
+    def _end(self) -> None:
+        snapshot = self._read()
+        self._say([*self._news(snapshot), ended_line(snapshot)])
+
+    def _news(self, snapshot: Any) -> List[str]:
+        news = self._watch.news(snapshot)
+        lines = [news_line(item) for item in news[:_MOST_NEWS]]
+        left = len(news) - _MOST_NEWS
+        return [*lines, f"\u2026 and {left:,} more attempts that did not succeed"] if left > 0 else lines
+
+    def _say(self, lines: List[str]) -> None:
+        if lines:
+            at = clock_time(self._clock())
+            self._stream.write("".join(f"{at} {line}\n" for line in lines))
+
+
+def news_line(item: News) -> str:
+    """`x clean: failed, attempt 2: ValueError: no` in one line."""
+    how = look(item.state)
+    name, error = shorten(item.task, 60), shorten(item.error, 200)
+    what = f"{how.word} for good" if item.final and item.attempt > 1 else how.word
+    return f"{how.icon} {name}: {what}, attempt {item.attempt}" + (f": {error}" if error else "")
+
+
+def ended_line(snapshot: Any) -> str:
+    """`v flow etl succeeded in 3.2 s: 12 succeeded (run 20261122-...)`."""
+    how = look(snapshot.state)
+    took = ""
+    if snapshot.started_at is not None and snapshot.ended_at is not None:
+        took = f" in {duration(snapshot.ended_at - snapshot.started_at)}"
+    head = f"{how.icon} flow {shorten(snapshot.flow, 60)} {how.word}{took}"
+    return f"{head}: {counts_text(snapshot.counts)} (run {clean(snapshot.run_id)})"
+
+
+def _report(snapshot: Any, now: float) -> str:
+    counts = snapshot.counts
+    done = sum(counts.get(state, 0) for state in st.TERMINAL)
+    rows = running(snapshot)
+    since = "" if snapshot.started_at is None else f" after {steady(now - snapshot.started_at)}"
+    line = f"{done:,} of {len(snapshot.tasks):,} done{since}"
+    if rows:
+        names = ", ".join(shorten(row.name, 24) for row in rows[:4])
+        line += f", running: {names}" + (f" and {len(rows) - 4:,} more" if len(rows) > 4 else "")
+    return line
