@@ -113,9 +113,10 @@ def _whole(value: Any) -> Optional[int]:
 
 def _floats(values: Sequence[Optional[float]]) -> np.ndarray[Any, np.dtype[np.float64]]:
     try:
-        return np.asarray(values, dtype="float64")
+        array = np.asarray(values, dtype="float64")
     except (TypeError, ValueError, OverflowError):
-        return np.asarray([_number(value) for value in values], dtype="float64")
+        array = np.empty((0, 0))
+    return array if array.ndim == 1 else np.asarray([_number(value) for value in values], dtype="float64")
 
 
 def _number(value: Any) -> float:
@@ -123,7 +124,8 @@ def _number(value: Any) -> float:
 
 
 def _strings(values: Sequence[Optional[str]]) -> Any:
-    return pd.array(np.asarray(values, dtype=object), dtype=_DTYPES["string"])
+    texts = [text if type(text) is str or text is None else str(text) for text in values]
+    return pd.array(np.asarray(texts, dtype=object), dtype=_DTYPES["string"])
 
 
 def _bools(values: Sequence[bool]) -> Any:

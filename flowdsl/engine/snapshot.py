@@ -226,8 +226,12 @@ def _take_detail(row: TaskRow, attempt: Attempt, detail: Mapping[str, Any]) -> N
 def _epoch(snapshot: Snapshot, event: Event) -> Optional[float]:
     """When the retry is due, in seconds since the epoch (the event counts from the run's start)."""
     after = event.detail.get("retry_at") if event.detail else None
-    return None if after is None or snapshot.started_at is None else snapshot.started_at + float(after)
+    if snapshot.started_at is None or not isinstance(after, (int, float)):
+        return None
+    return snapshot.started_at + after
 
 
 def _names(value: Any) -> Tuple[str, ...]:
-    return tuple(value) if isinstance(value, (list, tuple)) else ()
+    if isinstance(value, tuple):  # from the machine; what comes from a file may be anything
+        return value
+    return tuple(name for name in value if type(name) is str) if isinstance(value, list) else ()

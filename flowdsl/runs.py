@@ -1,0 +1,240 @@
+"""Runs read back from their journals: a past run, or all that are in a directory, with the DataFrames of live ones."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
+
+from flowdsl.definition.suggest import did_you_mean
+from flowdsl.engine.failures import Failure, failures
+from flowdsl.engine.snapshot import Snapshot, fold
+from flowdsl.engine.states import RUNNING
+from flowdsl.errors import TaskResultError
+from flowdsl.storage.reading import Log, read_journal, run_dirs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from flowdsl.analysis.timeline import Timeline
+
+__all__ = ["Damaged", "PastRun", "Runs", "load_runs"]
+
+
+class Damaged(NamedTuple):
+    """A piece of a journal that was passed over."""
+
+    run_id: str
+    line: Optional[int]  # counted from 1; None: the whole file could not be read
+    offset: Optional[int]  # bytes from the start of the file
+    reason: str
+
+
+class PastRun:
+    """A run as its journal tells it: everything that a live run shows, except results, which a journal does not hold.
+
+    A run whose process died is `interrupted`, and so is what it left open. One that goes on in some process stands
+    as it stood when it was read.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._batches = log.batches
+        self._snapshot = fold(log.batches, run_id=log.path.name)
+        if log.locked_by is None:
+            self._snapshot.interrupted()
+        self.id: str = log.path.name
+        self.dir: Path = log.path
+        self.flow: str = self._snapshot.flow
+
+    @property
+    def state(self) -> str:
+        """One of `states.RUN_STATES`."""
+        return self._snapshot.state
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.state != RUNNING
+
+    def snapshot(self) -> Snapshot:
+        """What was known of the run when it was read."""
+        return self._snapshot
+
+    @property
+    def tasks(self) -> pd.DataFrame:
+        """A DataFrame with one row a task; its columns are those of `flowdsl.analysis.frames.tasks_frame`."""
+        from flowdsl.analysis.frames import tasks_frame
+
+        return tasks_frame([self._snapshot])
+
+    @property
+    def attempts(self) -> pd.DataFrame:
+        """A DataFrame with one row an attempt; its columns are those of `flowdsl.analysis.frames.attempts_frame`."""
+        from flowdsl.analysis.frames import attempts_frame
+
+        return attempts_frame([self._snapshot])
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """A DataFrame with one row an event; its columns are those of `flowdsl.analysis.frames.events_frame`."""
+        from flowdsl.analysis.frames import events_frame
+
+        return events_frame([(self.id, self.flow, self._batches)])
+
+    @property
+    def failures(self) -> Tuple[Failure, ...]:
+        """The tasks that failed or timed out for good, with error and traceback as text."""
+        return failures(self._snapshot)
+
+    def timeline(self) -> Timeline:
+        """The attempts on a time axis: a picture in a notebook, text elsewhere, rows in `.frame`."""
+        from flowdsl.analysis.timeline import Timeline
+        from flowdsl.views.timeline import timeline_svg
+
+        return Timeline(self._snapshot, timeline_svg)
+
+    def critical_path(self) -> pd.DataFrame:
+        """A DataFrame that says which tasks made the run long; see `flowdsl.analysis.critical.critical_path`."""
+        from flowdsl.analysis.critical import critical_path
+
+        return critical_path(self._snapshot)
+
+    def utilisation(self) -> pd.DataFrame:
+        """A DataFrame that says how busy each worker was; see `flowdsl.analysis.utilisation.utilisation`."""
+        from flowdsl.analysis.utilisation import utilisation
+
+        return utilisation(self._snapshot)
+
+    def __getitem__(self, name: str) -> NoReturn:
+        self._refuse(name, "results")
+
+    def output(self, name: str) -> NoReturn:
+        """Always raises TaskResultError (KeyError for a task that the run did not have): a journal holds no output."""
+        self._refuse(name, "output")
+
+    def _refuse(self, name: str, what: str) -> NoReturn:
+        row = self._snapshot.tasks.get(name)
+        if row is None:
+            raise KeyError(f"run {self.id!r} has no task {name!r}{did_you_mean(name, self._snapshot.tasks)}")
+        text = f"the journal of run {self.id!r} does not hold the {what} of task {name!r} ({row.state}); run it again"
+        raise TaskResultError(text, task=name, state=row.state, cause=row.cause)
+
+    def __repr__(self) -> str:
+        return f"<PastRun {self.id!r} of flow {self.flow!r}: {self.state}, {len(self._snapshot.tasks)} tasks>"
+
+
+class Runs:
+    """Past runs, oldest first: `runs[run_id]`, `runs[-1]`, `for run in runs`, and frames over all of them.
+
+    A unique beginning of a run id will do.
+    """
+
+    def __init__(self, runs: Sequence[PastRun], damaged: Sequence[Damaged], log_dir: Path) -> None:
+        self._runs = list(runs)
+        self._damaged = list(damaged)
+        self._log_dir = log_dir
+
+    @property
+    def tasks(self) -> pd.DataFrame:
+        """A DataFrame with one row a task of any run, as in `flowdsl.analysis.frames.tasks_frame`."""
+        from flowdsl.analysis.frames import tasks_frame
+
+        return tasks_frame(self._snapshots())
+
+    @property
+    def attempts(self) -> pd.DataFrame:
+        """A DataFrame with one row an attempt of any run, as in `flowdsl.analysis.frames.attempts_frame`."""
+        from flowdsl.analysis.frames import attempts_frame
+
+        return attempts_frame(self._snapshots())
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """A DataFrame with one row an event of any run, as in `flowdsl.analysis.frames.events_frame`."""
+        from flowdsl.analysis.frames import events_frame
+
+        return events_frame((run.id, run.flow, run._batches) for run in self._runs)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """A DataFrame with one row a run; its columns are those of `flowdsl.analysis.summary.summary_frame`."""
+        from flowdsl.analysis.summary import summary_frame
+
+        return summary_frame(self._snapshots())
+
+    @property
+    def damage(self) -> pd.DataFrame:
+        """A DataFrame with one row for each piece of a journal that was passed over: run_id, line, offset, reason."""
+        from flowdsl.analysis.summary import damage_frame
+
+        return damage_frame(self._damaged)
+
+    def _snapshots(self) -> List[Snapshot]:
+        return [run.snapshot() for run in self._runs]
+
+    def __getitem__(self, run_id: Union[str, int]) -> PastRun:
+        if isinstance(run_id, int):
+            return self._runs[run_id]
+        found = [run for run in self._runs if run.id == run_id]
+        found = found or [run for run in self._runs if run_id and run.id.startswith(run_id)]
+        if len(found) == 1:
+            return found[0]
+        ids = [run.id for run in found or self._runs]
+        if found:
+            raise KeyError(f"{run_id!r} is the beginning of {len(ids)} run ids: {', '.join(ids[:5])}; write more of it")
+        raise KeyError(f"no run {run_id!r} in {self._log_dir}{did_you_mean(run_id, ids, '`.summary` lists the runs')}")
+
+    def __contains__(self, run_id: object) -> bool:
+        return any(run.id == run_id or run is run_id for run in self._runs)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __iter__(self) -> Iterator[PastRun]:
+        return iter(self._runs)
+
+    def _ipython_key_completions_(self) -> List[str]:
+        return [run.id for run in self._runs]
+
+    def _repr_html_(self) -> Any:
+        return self.summary.to_html(max_rows=60)  # which escapes the names
+
+    def __repr__(self) -> str:
+        newest = f", newest {self._runs[-1].id!r}" if self._runs else ""
+        damaged = f", {len(self._damaged)} damaged lines" if self._damaged else ""
+        return f"<Runs in {str(self._log_dir)!r}: {len(self._runs)}{newest}{damaged}>"
+
+
+def load_runs(log_dir: Union[str, os.PathLike[str]] = "./logs/tasks") -> Runs:
+    """All runs that left a journal in `log_dir`: finished, crashed, or going on in any process.
+
+    A run whose process died is `interrupted`, and so is what it left open; one that goes on is shown as it stands
+    now (load again to see it later). What cannot be read is passed over, counted in one warning and listed in
+    `.damage`; whatever else lies in the directory is ignored. A directory that does not exist holds no runs.
+
+    >>> runs = load_runs("logs/of/nobody")
+    >>> len(runs), len(runs.tasks)
+    (0, 0)
+    """
+    runs: List[PastRun] = []
+    damaged: List[Damaged] = []
+    for run_dir in run_dirs(log_dir):
+        _read(run_dir, runs, damaged)
+    if damaged:
+        text = f"{len(damaged)} damaged lines in {log_dir} were passed over; `.damage` of the loaded runs lists them"
+        warnings.warn(text, stacklevel=2)
+    return Runs(runs, damaged, Path(log_dir))
+
+
+def _read(run_dir: Path, runs: List[PastRun], damaged: List[Damaged]) -> None:
+    try:
+        log = read_journal(run_dir)
+    except FileNotFoundError:  # removed since the directory was listed
+        return
+    except OSError as exc:
+        damaged.append(Damaged(run_dir.name, None, None, f"the journal cannot be read: {exc}"))
+        return
+    damaged.extend(Damaged(run_dir.name, one.line, one.offset, one.reason) for one in log.damage)
+    if log.batches or not log.damage:  # a file in which nothing is ours is no run
+        runs.append(PastRun(log))

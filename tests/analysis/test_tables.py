@@ -1,0 +1,37 @@
+"""Every frame is documented twice, in its docstring and on its page, and both agree with what is built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Sequence
+
+import pytest
+
+from flowdsl.analysis import critical, schema, summary, timeline, utilisation
+from flowdsl.analysis.frames import attempts_frame, events_frame, tasks_frame
+from flowdsl.analysis.schema import Column
+from tests.analysis.tables import markdown_columns, rst_columns
+
+FRAMES = [
+    ("`tasks`", tasks_frame, schema.TASKS),
+    ("`attempts`", attempts_frame, schema.ATTEMPTS),
+    ("`events`", events_frame, schema.EVENTS),
+    ("`critical_path()`", critical.critical_path, critical.COLUMNS),
+    ("`utilisation()`", utilisation.utilisation, utilisation.COLUMNS),
+    ("`timeline().frame`", timeline.timeline_frame, timeline.COLUMNS),
+    ("`summary`", summary.summary_frame, summary.SUMMARY),
+    ("`damage`", summary.damage_frame, summary.DAMAGE),
+]
+
+
+@pytest.mark.parametrize(("heading", "function", "columns"), FRAMES, ids=[heading for heading, _, _ in FRAMES])
+def test_the_docstring_lists_the_columns_in_their_order(heading: str, function: Any, columns: Sequence[Column]) -> None:
+    assert rst_columns(function.__doc__) == [(column.name, column.kind) for column in columns]
+
+
+@pytest.mark.parametrize(("heading", "function", "columns"), FRAMES, ids=[heading for heading, _, _ in FRAMES])
+def test_the_page_lists_the_columns_in_their_order(
+    heading: str, function: Any, columns: Sequence[Column], repository: Path
+) -> None:
+    page = (repository / "docs" / "frames.md").read_text(encoding="utf-8")
+    assert markdown_columns(page, heading) == [(column.name, column.kind) for column in columns]
