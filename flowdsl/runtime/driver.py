@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from itertools import islice
-from typing import Any, Deque, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Deque, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from flowdsl.definition.graph import Graph
 from flowdsl.engine import events as ev
@@ -61,6 +61,8 @@ class Driver:
     ) -> None:
         kinds = {kind.name: kind, **{name: backend.kind for name, backend in backends.items()}}
         self.core = Core(graph, kinds, journal, results, max_workers=max_workers, on_failure=on_failure)
+        self.run_id = ""
+        self.dir = journal.path
         self.finished = threading.Event()
         self.fault: Optional[BaseException] = None
         self._nodes = iter(nodes)
@@ -84,6 +86,7 @@ class Driver:
             carry_out=self._carry_out,
             give_up=self._give_up,
         )
+        self._callbacks: List[Callable[[], None]] = []
         self.left_behind: List[str] = []  # tasks with an abandoned attempt, as they come
         self._calls = calls
         self._own = (kind.name,)
@@ -116,7 +119,16 @@ class Driver:
         self._cancels.append(ev.Cancel(cause))
         self._alarm.set()
 
+    def when_finished(self, callback: Callable[[], None]) -> None:
+        """Call this at the end, from some thread, or now if the end has come; it must not block."""
+        with self.core.lock:
+            if not self.finished.is_set():
+                self._callbacks.append(callback)
+                return
+        callback()
+
     def snapshot(self) -> Snapshot:
+        """All that has happened so far, folded; read only."""
         return self.core.snapshot()
 
     @property
@@ -151,11 +163,13 @@ class Driver:
     # ---- under the lock
 
     def _let_in(self) -> None:
-        """At the first turn of all the run begins, and its tasks join."""
+        """At the first turn of all the run begins, and its tasks join; at any other, a request to end goes first."""
+        core = self.core
         if self._begun:
+            while self._cancels:
+                core.feed(self._cancels.popleft(), core.now())
             return
         self._begun = True
-        core = self.core
         core.feed(ev.Start(self._header), core.now())
         core.commit(core.now())
         chunk = tuple(islice(self._nodes, CHUNK))
@@ -214,6 +228,8 @@ class Driver:
             self.fault = self.fault or self.core.fault
             self.finished.set()
             self._alarm.set()
+            for callback in self._callbacks:
+                callback()
         return self._crew.dismiss()
 
     def _set_alarm(self, claimable: int, now: float) -> None:

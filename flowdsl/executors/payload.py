@@ -1,0 +1,136 @@
+"""A call and its outcome as bytes: what crosses the border to a worker that shares no memory with us.
+
+Payload: ``FDSL``, the version of this format, major and minor number of the Python that made it, then the call made by
+cloudpickle, which sends functions of `__main__` by value. A worker answers with bytes too, and never raises: one
+exception that cannot be unpickled breaks a whole `ProcessPoolExecutor`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+import sys
+import time
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+import cloudpickle
+
+from flowdsl.definition.options import Retry
+from flowdsl.errors import FlowError, WorkerDied
+from flowdsl.executors.current import Current, enter, leave
+from flowdsl.executors.outcome import Call, Outcome, failure, perform, text_of
+
+MAGIC = b"FDSL"
+VERSION = 1
+HEADER = struct.Struct(">4sBBB")
+
+
+class Unpicklable(FlowError):
+    """A call, a result or an exception that cannot be moved between processes."""
+
+
+class Answer(NamedTuple):
+    """What came back: the outcome, and where and how long the worker was at it."""
+
+    outcome: Outcome
+    pid: Optional[int]
+    seconds: float
+
+
+def pack(task: str, attempt: int, call: Call) -> bytes:
+    """The payload of an attempt; raises Unpicklable with the name of what cannot be sent."""
+    try:
+        body = cloudpickle.dumps((task, attempt, tuple(call)))
+    except Exception as exc:
+        raise Unpicklable("task %r cannot be sent to another process: %s" % (task, _who(call, exc))) from exc
+    return HEADER.pack(MAGIC, VERSION, *sys.version_info[:2]) + body
+
+
+def _who(call: Call, exc: BaseException) -> str:
+    """Which part of the call is at fault, as far as trying them one by one can tell."""
+    parts: Dict[str, Any] = {"its function": call.function, "verify": call.verify}
+    parts.update({"argument %d" % (at + 1): value for at, value in enumerate(call.args)})
+    parts.update({"argument %r" % name: value for name, value in call.kwargs.items()})
+    for name, value in parts.items():
+        try:
+            cloudpickle.dumps(value)
+        except Exception as fault:
+            return "%s (%s) cannot be pickled: %s" % (name, type(value).__qualname__, text_of(fault))
+    return text_of(exc)
+
+
+def work(payload: bytes) -> bytes:
+    """Perform the attempt in this process; for a worker. It never raises."""
+    begun = time.perf_counter()
+    try:
+        task, attempt, call = _open(payload)
+    except BaseException as exc:
+        return _answer(failure(exc, "unpicklable", Retry(0)), begun)
+    token = enter(Current(task, attempt))
+    try:
+        outcome = perform(call)
+    finally:
+        leave(token)
+    return _answer(outcome, begun)
+
+
+def _open(payload: bytes) -> Tuple[str, int, Call]:
+    magic, version, major, minor = HEADER.unpack_from(payload)
+    if magic != MAGIC or version != VERSION:
+        raise Unpicklable("the payload is not of this version of flowdsl; install the same version everywhere")
+    if (major, minor) != sys.version_info[:2]:
+        here = "%d.%d" % sys.version_info[:2]
+        raise Unpicklable("the task comes from Python %d.%d, this worker is %s; use the same" % (major, minor, here))
+    task, attempt, call = pickle.loads(payload[HEADER.size :])
+    return task, attempt, Call(*call)
+
+
+def _answer(outcome: Outcome, begun: float) -> bytes:
+    """Plain data, with the value and the exception as blobs of their own."""
+    if outcome.state == "succeeded":
+        try:
+            value = cloudpickle.dumps(outcome.value)
+        except BaseException as exc:
+            kind = type(outcome.value).__qualname__
+            told = Unpicklable("the result, of type %s, cannot be pickled: %s" % (kind, text_of(exc)))
+            outcome = failure(told, "unpicklable", Retry(0), outcome.seconds, outcome.cpu_s)
+            value = b""
+    else:
+        value = b""
+    try:
+        exception = b"" if outcome.exception is None else cloudpickle.dumps(outcome.exception)
+    except BaseException:  # its name, text and traceback go as text anyway
+        exception = b""
+    plain = outcome._replace(value=None, exception=None)
+    return pickle.dumps((tuple(plain), value, exception, os.getpid(), time.perf_counter() - begun))
+
+
+def unpack(data: bytes) -> Answer:
+    """What a worker answered; a value that cannot be unpickled here is a failed attempt, not an error."""
+    plain, value, exception, pid, seconds = pickle.loads(data)
+    outcome = Outcome(*plain)
+    if outcome.state == "succeeded":
+        try:
+            outcome = outcome._replace(value=pickle.loads(value))
+        except BaseException as exc:
+            told = Unpicklable("the result cannot be unpickled here: %s: %s" % (type(exc).__name__, text_of(exc)))
+            outcome = failure(told, "unpicklable", Retry(0), outcome.seconds, outcome.cpu_s)
+    elif exception:
+        outcome = outcome._replace(exception=_exception(exception))
+    return Answer(outcome, pid, seconds)
+
+
+def _exception(blob: bytes) -> Optional[BaseException]:
+    try:
+        found = pickle.loads(blob)
+    except BaseException:  # type, text and traceback are there as text
+        return None
+    return found if isinstance(found, BaseException) else None
+
+
+def died(exc: BaseException) -> Outcome:
+    """The outcome of an attempt whose executor lost it; such an attempt may be retried."""
+    told = WorkerDied("the executor lost the attempt: %s: %s" % (type(exc).__name__, text_of(exc)))
+    told.__cause__ = exc
+    return failure(told, "worker_died", Retry(0))._replace(retryable=True)

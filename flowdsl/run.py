@@ -1,0 +1,236 @@
+"""A run as its user holds it: results, states, frames, pictures, and the ways to wait for it and to end it."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
+
+from flowdsl.definition.graph import Graph
+from flowdsl.definition.suggest import did_you_mean
+from flowdsl.engine import states as st
+from flowdsl.engine.failures import Failure, failures
+from flowdsl.engine.snapshot import Snapshot
+from flowdsl.errors import InternalError, LogWriteError, ResultReleased, RunFailed, TaskResultError
+from flowdsl.runtime.driver import Driver
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from flowdsl.analysis.timeline import Timeline
+    from flowdsl.runs import PastRun
+
+__all__ = ["AbandonedWarning", "Run", "last_run"]
+
+SHOWN = 10  # failures and names that a message spells out
+_last: Optional[Run] = None
+
+
+class AbandonedWarning(RuntimeWarning):
+    """A task's thread outlived its limit and is still going; only a process could be killed."""
+
+
+def last_run() -> Optional[Run]:
+    """The run that was started last in this process, also when `run()` raised; None before the first."""
+    return _last
+
+
+class Run:
+    """One execution of a graph: `run["clean"]` is a result, `run.tasks` a DataFrame, `run.cancel()` the end of it.
+
+    `id` is its name, `dir` the directory of its log, `flow` the flow's name, `graph` what it executes.
+    """
+
+    def __init__(self, graph: Graph, driver: Driver, *, raise_on_failure: bool = True) -> None:
+        global _last
+        self.id: str = driver.run_id
+        self.dir: Path = driver.dir
+        self.flow: str = graph.flow
+        self.graph = graph
+        self._driver = driver
+        self._raise = raise_on_failure
+        self._read: Optional[PastRun] = None
+        self._warned = 0
+        _last = self
+
+    # ---- how it goes
+
+    @property
+    def state(self) -> str:
+        """`running`, `succeeded`, `failed` or `cancelled`."""
+        state = self._driver.state
+        return st.FAILED if state == st.RUNNING and self.done else state
+
+    @property
+    def done(self) -> bool:
+        """Whether the run has come to its end and its log is closed."""
+        return self._driver.finished.is_set()
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait for the end, at most `timeout` seconds; whether it has come. Never raises for what tasks did."""
+        return self._driver.finished.wait(timeout)
+
+    def cancel(self) -> None:
+        """End the run: nothing new starts, what runs is stopped. Returns at once; `wait()` waits for the end."""
+        self._driver.cancel("cancel_requested")
+
+    def snapshot(self) -> Snapshot:
+        """What is known of the run now; to be read only."""
+        return self._driver.snapshot()
+
+    @property
+    def failures(self) -> Tuple[Failure, ...]:
+        """The tasks that failed or timed out for good so far, each with its exception."""
+        outcomes = self._driver.core.errors
+        found = failures(self.snapshot())
+        return tuple(one._replace(exception=outcomes[one.task].exception) if one.task in outcomes else one for one in found)
+
+    # ---- results
+
+    def __getitem__(self, name: str) -> Any:
+        """The result of a task.
+
+        Raises TaskResultError (from the task's own exception) where there is none, ResultReleased where it was let
+        go, KeyError for a task that the run does not have.
+        """
+        values = self._driver.core.results.values
+        if name in values:
+            return values[name]
+        if name not in self.graph:
+            raise KeyError("run %r has no task %r%s" % (self.id, name, did_you_mean(name, self.graph.tasks)))
+        self._refuse(name)
+
+    def _refuse(self, name: str) -> NoReturn:
+        row = self.snapshot().tasks.get(name)
+        state, cause = (row.state, row.cause) if row is not None else (st.PENDING, "added")
+        if name in self._driver.core.results.released:
+            text = "the result of task %r was let go once its last dependant had it; use keep='all'" % name
+            raise ResultReleased(text, task=name, state=state, cause=cause)
+        if state in st.OPEN and not self.done:
+            text = "task %r has no result yet: it is %s; run.wait() waits for the end" % (name, state)
+            raise TaskResultError(text, task=name, state=state, cause=cause)
+        guilty = " because of task %r" % row.cause_task if row is not None and row.cause_task else ""
+        text = "task %r has no result: it is %s (%s)%s" % (name, state, cause, guilty)
+        outcome = self._driver.core.errors.get((row.cause_task if row is not None else "") or name)
+        raise TaskResultError(text, task=name, state=state, cause=cause) from (outcome.exception if outcome else None)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.graph
+
+    def _ipython_key_completions_(self) -> List[str]:
+        return list(self.graph)
+
+    def output(self, name: str) -> NoReturn:
+        """What a task printed: not captured in this version, so this raises TaskResultError."""
+        if name not in self.graph:
+            raise KeyError("run %r has no task %r%s" % (self.id, name, did_you_mean(name, self.graph.tasks)))
+        raise TaskResultError("the output of task %r is not captured in this version" % name, task=name)
+
+    # ---- what the log says
+
+    def _past(self) -> PastRun:
+        """The run as its journal tells it; read again until it has ended."""
+        from flowdsl.runs import PastRun
+        from flowdsl.storage.reading import read_journal
+
+        if self._read is None:
+            done = self.done
+            read = PastRun(read_journal(self.dir))
+            if not done:
+                return read
+            self._read = read
+        return self._read
+
+    @property
+    def tasks(self) -> pd.DataFrame:
+        """A DataFrame with one row a task; its columns are those of `flowdsl.analysis.frames.tasks_frame`."""
+        return self._past().tasks
+
+    @property
+    def attempts(self) -> pd.DataFrame:
+        """A DataFrame with one row an attempt; its columns are those of `flowdsl.analysis.frames.attempts_frame`."""
+        return self._past().attempts
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """A DataFrame with one row an event; its columns are those of `flowdsl.analysis.frames.events_frame`."""
+        return self._past().events
+
+    def timeline(self) -> Timeline:
+        """The attempts on a time axis: a picture in a notebook, text elsewhere, rows in `.frame`."""
+        return self._past().timeline()
+
+    def critical_path(self) -> pd.DataFrame:
+        """A DataFrame that says which tasks made the run long; see `flowdsl.analysis.critical.critical_path`."""
+        return self._past().critical_path()
+
+    def utilisation(self) -> pd.DataFrame:
+        """A DataFrame that says how busy each worker was; see `flowdsl.analysis.utilisation.utilisation`."""
+        return self._past().utilisation()
+
+    def records(self, directory: Union[str, Path]) -> List[Path]:
+        """Write one JSON record a task into `directory` (made where it is missing); the paths."""
+        from flowdsl.storage.records import write_records
+
+        return write_records(self.snapshot(), directory, dict(self._driver.core.results.values))
+
+    # ---- its end
+
+    def check(self) -> Run:
+        """The run itself if all went well or `raise_on_failure=False`; else raise what it ended with.
+
+        RunFailed names the tasks that failed; LogWriteError and InternalError are raised whatever was asked for.
+        """
+        fault = self._driver.fault
+        if isinstance(fault, LogWriteError):
+            raise fault
+        if fault is not None:
+            raise InternalError("flowdsl itself is at fault in run %r; please report this" % self.id) from fault
+        self.warn_of_abandoned()
+        if self._raise and self.state != st.SUCCEEDED:
+            found = self.failures
+            raise RunFailed(self._obituary(found), run=self, failures=found) from self._first_exception(found)
+        return self
+
+    def warn_of_abandoned(self) -> None:
+        """Warn, once for each, of threads that outlived their limits and are still going."""
+        left = self._driver.left_behind
+        for name in left[self._warned :]:
+            self._warned += 1
+            text = "task %r was stopped but its thread cannot be killed: it is still running" % name
+            warnings.warn(text, AbandonedWarning, stacklevel=4)
+
+    @staticmethod
+    def _first_exception(found: Tuple[Failure, ...]) -> Optional[BaseException]:
+        return next((one.exception for one in found if one.exception is not None), None)
+
+    def _obituary(self, found: Tuple[Failure, ...]) -> str:
+        snapshot = self.snapshot()
+        lines = ["run %r of flow %r %s" % (self.id, self.flow, self.state)]
+        if found:
+            lines[0] += ": %d of %d tasks failed" % (len(found), len(snapshot.tasks))
+        elif snapshot.cause:
+            lines[0] += ": %s" % st.CAUSES.get(snapshot.cause, snapshot.cause)
+        for one in found[:SHOWN]:
+            lines.append("  " + str(one))
+            if one.traceback and one.exception is None:
+                lines += ["    " + line for line in one.traceback.rstrip().splitlines()]
+        if len(found) > SHOWN:
+            lines.append("  and %d more" % (len(found) - SHOWN))
+        held = [row.name for row in snapshot.tasks.values() if row.state in (st.UPSTREAM_FAILED, st.CANCELLED)]
+        if held:
+            more = ", ..." if len(held) > SHOWN else ""
+            lines.append("  not run: %s%s" % (", ".join(held[:SHOWN]), more))
+        lines.append("  flowdsl.last_run() has the results that there are; the log is in %s" % self.dir)
+        return "\n".join(lines)
+
+    # ---- how it looks
+
+    def __repr__(self) -> str:
+        return "<Run %r of flow %r: %s, %d tasks>" % (self.id, self.flow, self.state, len(self.graph))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, Any]:
+        from flowdsl.views.static import run_bundle
+
+        return dict(run_bundle(self.graph, self.snapshot()))

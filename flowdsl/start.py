@@ -1,0 +1,174 @@
+"""The three ways to execute a graph: wait for it here, leave it behind, await it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional
+
+from flowdsl.definition.graph import Graph
+from flowdsl.definition.options import RunOptions
+from flowdsl.run import Run
+from flowdsl.runtime.crew import Slot
+from flowdsl.runtime.driver import Driver
+from flowdsl.runtime.launch import prepare
+from flowdsl.runtime.plan import Defaults
+
+if TYPE_CHECKING:
+    from flowdsl.flow import Flow
+
+LOOK = 0.1  # seconds between two looks of whoever waits
+
+
+def run_here(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
+    """Run the graph and wait for its end, painting meanwhile; a KeyboardInterrupt cancels the run and is raised again."""
+    driver = _prepare(flow, graph, inputs, options)
+    run = Run(graph, driver, raise_on_failure=options.raise_on_failure)
+    view = _view(options, graph, driver, None)
+    if options.executor == "inline":
+        _run_inline(driver, view)
+    else:
+        driver.start()
+        _wait_here(driver, view)
+    return run.check()
+
+
+def run_behind(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
+    """Set the run going and return it; a thread paints. With the inline executor it is over when this returns."""
+    driver = _prepare(flow, graph, inputs, options)
+    run = Run(graph, driver, raise_on_failure=options.raise_on_failure)
+    view = _view(options, graph, driver, run.cancel)
+    if options.executor == "inline":
+        _run_inline(driver, view)
+    else:
+        driver.start()
+        _paint_behind(driver, view)
+    return run
+
+
+async def run_awaited(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
+    """Await the run; the running loop paints. Cancelling the await cancels the run and waits for its end."""
+    driver = _prepare(flow, graph, inputs, options)
+    run = Run(graph, driver, raise_on_failure=options.raise_on_failure)
+    view = _view(options, graph, driver, run.cancel)
+    if options.executor == "inline":
+        _run_inline(driver, view)
+    else:
+        driver.start()
+        await _await(driver, view)
+    return run.check()
+
+
+def _prepare(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Driver:
+    given = {name: value for name, value in inputs.items() if name in graph.given}
+    rest = {name: value for name, value in inputs.items() if name not in graph.given}
+    defaults = Defaults(flow.retries, flow.timeout)
+    return prepare(graph, rest, given, options, defaults, options.log_dir or flow.log_dir)
+
+
+def _view(options: RunOptions, graph: Graph, driver: Driver, cancel: Any) -> Any:
+    """The view that fits where we are, opened; None for none."""
+    if options.display == "none":
+        return None
+    from flowdsl.views.choose import choose_view
+
+    view = choose_view(options.display, graph, driver.snapshot, cancel)
+    if view is not None:
+        view.open()
+    return view
+
+
+def _wait_here(driver: Driver, view: Any) -> None:
+    try:
+        while not driver.finished.wait(LOOK):
+            if view is not None:
+                view.paint()
+    except KeyboardInterrupt:
+        driver.cancel("keyboard_interrupt")
+        driver.finished.wait()
+        raise
+    finally:
+        _close(view)
+
+
+def _paint_behind(driver: Driver, view: Any) -> None:
+    if view is None:
+        return
+
+    def paint() -> None:
+        while not driver.finished.wait(LOOK):
+            view.paint()
+        _close(view)
+
+    threading.Thread(target=paint, name="flowdsl-painter", daemon=True).start()
+
+
+async def _await(driver: Driver, view: Any) -> None:
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    driver.when_finished(lambda: loop.call_soon_threadsafe(ended.set))
+    waiting = asyncio.ensure_future(ended.wait())
+    try:
+        while not waiting.done():
+            await asyncio.wait({waiting}, timeout=LOOK)
+            if view is not None:
+                view.paint()
+    except asyncio.CancelledError:
+        driver.cancel("cancel_requested")
+        await _until(waiting)
+        raise
+    finally:
+        _close(view)
+
+
+async def _until(waiting: Any) -> None:
+    """Wait for the end, however often the await is cancelled: nothing may be left running."""
+    while not waiting.done():
+        try:
+            await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            continue
+
+
+def _close(view: Any) -> None:
+    if view is not None:
+        view.close()
+
+
+def _run_inline(driver: Driver, view: Any) -> None:
+    """Every attempt in this thread; a view is painted from another."""
+    slot = driver.new_slot()
+    _paint_behind(driver, view)
+    with _interrupts(driver, slot) as interrupted:
+        driver.run_here(slot)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _interrupts(driver: Driver, slot: Slot) -> Iterator[list[int]]:
+    """While this thread feeds the machine, Ctrl-C is raised only in a task's own code; elsewhere it is noted.
+
+    Yields a list that holds something once there was one. Only the main thread hears of signals, and a handler that
+    somebody else has installed is left alone.
+    """
+    noted: list[int] = []
+
+    def note(number: int, frame: Optional[FrameType]) -> None:
+        noted.append(number)
+        driver.cancel("keyboard_interrupt")
+        if slot.in_user_code:
+            raise KeyboardInterrupt
+
+    on_main = threading.current_thread() is threading.main_thread()
+    if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield noted
+        return
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, before)
