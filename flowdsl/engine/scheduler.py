@@ -330,7 +330,8 @@ class Scheduler:
     ) -> None:
         policy = self._table.policies[number]
         if stopping.cause == "timeout":
-            retryable = self._kinds[policy.kind].retries_timeouts or policy.retry.retry_abandoned
+            ended = mechanism != "abandoned" and self._kinds[policy.kind].retries_timeouts
+            retryable = ended or policy.retry.retry_abandoned
             self._not_succeeded(number, st.TIMED_OUT, "timeout", retryable, mechanism, detail, now, events, effects)
         else:
             attempt = self._table.attempts[number]
