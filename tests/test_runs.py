@@ -16,6 +16,7 @@ from flowdsl.engine.events import Batch
 from flowdsl.errors import TaskResultError
 from flowdsl.runs import PastRun, load_runs
 from flowdsl.storage.journal import Journal
+from flowdsl.storage.reading import read_journal
 from tests.analysis.journals import eventful
 
 FILE = "events.jsonl"
@@ -235,12 +236,9 @@ def test_a_journal_that_cannot_be_read_is_damage_and_not_the_end(
     def read(run_dir: Path) -> object:
         if run_dir.name == "r1":
             raise PermissionError("not yours")
-        return flowdsl_read(run_dir)
+        return read_journal(run_dir)
 
-    from flowdsl import runs as module
-
-    flowdsl_read = module.read_journal
-    monkeypatch.setattr(module, "read_journal", read)
+    monkeypatch.setattr("flowdsl.runs.read_journal", read)
     with pytest.warns(UserWarning, match="1 damaged"):
         runs = load_runs(log_dir)
     assert [run.id for run in runs] == ["r2"]
@@ -266,7 +264,5 @@ def test_loading_runs_does_not_load_pandas() -> None:
 
 
 def test_a_past_run_is_made_of_a_log_alone(log_dir: Path) -> None:
-    from flowdsl.storage.reading import read_journal
-
     write(log_dir, "r1", eventful())
     assert PastRun(read_journal(log_dir / "r1")).state == "failed"

@@ -61,7 +61,8 @@ class Snapshot:
                 counts[state] = counts.get(state, 0) + 1  # a newer flowdsl may know other states
                 row.state, row.cause, row.cause_task = state, event.cause, event.cause_task
             _HANDLERS.get(event.event, _ended)(self, row, event, at)
-        self.seq, self.at = batch.seq + len(batch.events) - 1, at
+        self.seq = max(self.seq, batch.seq - 1) + len(batch.events)  # it grows, even where nothing could be written
+        self.at = at
 
     def interrupted(self, at: Optional[float] = None) -> None:
         """Make `interrupted` what a dead process left open; nothing happens to a run that has ended.

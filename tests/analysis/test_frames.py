@@ -54,7 +54,8 @@ def records(frame: pd.DataFrame, *names: str) -> List[Any]:
 
 
 def at(seconds: float) -> pd.Timestamp:
-    return pd.Timestamp(START + seconds, unit="s", tz="UTC")
+    moment: pd.Timestamp = pd.Timestamp(START + seconds, unit="s", tz="UTC")
+    return moment
 
 
 FULL, EMPTY = three_frames(eventful()), three_frames()

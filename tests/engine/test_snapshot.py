@@ -238,6 +238,13 @@ def test_folding_in_one_go_or_batch_by_batch_is_the_same() -> None:
     assert repr(whole.attempts) == repr(steps.attempts)
 
 
+def test_seq_is_that_of_the_last_event_and_grows_with_every_batch() -> None:
+    snapshot = fold([Batch(0, START, (run_started(), added("a"))), Batch(5, START, (ready("a"),))])
+    assert snapshot.seq == 5
+    snapshot.apply(Batch(0, START, (started("a"),)))  # what the journal could not take has no number
+    assert snapshot.seq == 6
+
+
 @pytest.mark.parametrize("shown", ["<Snapshot of run 'r1': running, 1 tasks>"])
 def test_a_snapshot_says_what_it_is(shown: str) -> None:
     assert repr(snap(run_started(), added("a"))) == shown
