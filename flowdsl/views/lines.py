@@ -96,11 +96,12 @@ class LineView:
 
 
 def news_line(item: News) -> str:
-    """`x clean: failed, attempt 2: ValueError: no` in one line."""
-    how = look(item.state)
-    name, error = shorten(item.task, 60), shorten(item.error, 200)
-    what = f"{how.word} for good" if item.final and item.attempt > 1 else how.word
-    return f"{how.icon} {name}: {what}, attempt {item.attempt}" + (f": {error}" if error else "")
+    """`x clean failed (attempt 4): ValueError: no`, or that it will be tried again, in one line."""
+    how = look(item.state if item.final else st.RETRY_WAIT)
+    word, name = look(item.state).word, shorten(item.task, 60)
+    again = "" if item.final else ", will be tried again"
+    error = shorten(item.error, 200)
+    return f"{how.icon} {name} {word} (attempt {item.attempt}){again}" + (f": {error}" if error else "")
 
 
 def ended_line(snapshot: Any) -> str:

@@ -15,7 +15,7 @@ from flowdsl.views.escape import esc
 from flowdsl.views.painter import FASTEST, Painter
 from flowdsl.views.palette import GREY
 from flowdsl.views.screen import Screen, ScreenMaker
-from flowdsl.views.static import image, run_bundle
+from flowdsl.views.static import image, least_width, run_bundle
 from flowdsl.views.svg import size
 
 __all__ = ["LiveView"]
@@ -161,7 +161,7 @@ class _Widgets:
         self._bar = ipywidgets.IntProgress(value=0, min=0, max=1, layout={"width": "240px"})
         self._count = ipywidgets.HTML()
         self._headline = ipywidgets.HTML()
-        self._image = ipywidgets.Image(format="svg+xml", layout={"max_width": "none", "object_fit": "none"})
+        self._image = ipywidgets.Image(format="svg+xml", layout={"max_width": "100%", "height": "auto"})
         picture = ipywidgets.Box([self._image], layout={"overflow": "auto", "display": "block"})
         self._table = ipywidgets.HTML()
         self._news = ipywidgets.HTML()
@@ -197,8 +197,7 @@ class _Widgets:
         if self._image.value == data:
             return
         if svg:
-            width, height = size(svg)
-            self._image.layout.width, self._image.layout.height = f"{width}px", f"{height}px"
+            self._image.layout.width, self._image.layout.min_width = f"{size(svg)[0]}px", f"{least_width(svg)}px"
         self._image.layout.display = "" if svg else "none"
         self._image.value = data
 

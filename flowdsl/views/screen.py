@@ -121,7 +121,7 @@ def _news_list(news: List[News]) -> str:
     """The latest failures and retries, newest last."""
     lines = []
     for item in news[-_NEWS_ROWS:]:
-        after = "" if item.final else f' <span style="color:{GREY}">(attempt {item.attempt})</span>'
+        after = "" if item.final else f' <span style="color:{GREY}">(attempt {item.attempt}, again soon)</span>'
         name, error = esc(shorten(item.task, 60)), esc(shorten(item.error, 160))
         lines.append(f'<div style="margin:2px 0">{pill(look(item.state))} <b>{name}</b>{after} {error}</div>')
     return _more(len(news) - _NEWS_ROWS, "earlier") + "".join(lines)

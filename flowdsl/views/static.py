@@ -19,11 +19,12 @@ from flowdsl.views.text import tree
 from flowdsl.views.times import duration
 from flowdsl.views.watch import error_line
 
-__all__ = ["BUDGET", "graph_bundle", "headline", "image", "run_bundle", "run_html", "run_text"]
+__all__ = ["BUDGET", "graph_bundle", "headline", "image", "least_width", "run_bundle", "run_html", "run_text"]
 
 BUDGET = 256 * 1024  # bytes that one output may have
 _PICTURE = 170 * 1024  # of them for the picture, in base64
-_WIDE = 1200  # pixels that a notebook shows without shrinking
+_PAGE = 1200  # pixels that a notebook has
+_READABLE = 0.75  # how far a picture may shrink
 
 Bundle = Dict[str, str]
 
@@ -37,7 +38,7 @@ def graph_bundle(graph: Any) -> Tuple[Bundle, Dict[str, Any]]:
     bundle = {"text/plain": _safe_text(graph)}
     picture = render_svg(graph)
     bundle["image/svg+xml"] = picture
-    return bundle, {"image/svg+xml": {"unconfined": True}} if size(picture)[0] > _WIDE else {}
+    return bundle, {"image/svg+xml": {"unconfined": True}} if least_width(picture) > _PAGE else {}
 
 
 def run_bundle(graph: Any, snapshot: Any) -> Bundle:
@@ -72,12 +73,18 @@ def headline(snapshot: Any) -> str:
 
 
 def image(svg: str) -> str:
-    """`svg` as an `<img>` of its own size that scrolls where it is wider than the page."""
+    """`svg` as an `<img>` that shrinks with the page as far as it can be read, and scrolls beyond that."""
     width, height = size(svg)
     data = b64encode(svg.encode("utf-8", "replace")).decode("ascii")
-    shape = f'width="{width}" height="{height}" style="max-width:none;width:{width}px;height:{height}px"'
+    style = f"width:{width}px;max-width:100%;min-width:{least_width(svg)}px;height:auto"
+    shape = f'width="{width}" height="{height}" style="{style}"'
     picture = f'<img alt="graph" {shape} src="data:image/svg+xml;base64,{data}">'
     return f'<div style="overflow-x:auto;margin:4px 0">{picture}</div>'
+
+
+def least_width(svg: str) -> int:
+    """The pixels below which the text of a picture becomes too small: it is 13 px high in full size."""
+    return int(size(svg)[0] * _READABLE)
 
 
 def run_text(graph: Any, snapshot: Any) -> str:

@@ -41,7 +41,7 @@ def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "<tr>" + "".join(f'<td style="{_style(at == last)}">{cell}</td>' for at, cell in enumerate(row)) + "</tr>"
         for row in rows
     )
-    return f'<table style="border-collapse:collapse;margin:4px 0"><tr>{head}</tr>{body}</table>'
+    return f'<table style="border-collapse:collapse;margin:4px 0;line-height:1.45"><tr>{head}</tr>{body}</table>'
 
 
 def pill(how: Look) -> str:

@@ -17,6 +17,8 @@ def duration(seconds: Optional[float]) -> str:
     if seconds is None or seconds != seconds:
         return ""
     seconds = max(0.0, seconds)
+    if seconds < 0.0005:
+        return "0 s"
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 99.95:
