@@ -2,4 +2,92 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any, List
+
+from flowdsl.definition.retry import Retry
+from flowdsl.errors import (
+    AttemptStopped,
+    ConfigError,
+    CycleError,
+    DefinitionError,
+    FlowError,
+    GraphError,
+    InputError,
+    InternalError,
+    LogLocked,
+    LogWriteError,
+    RendererMissing,
+    ResultReleased,
+    RunFailed,
+    Skip,
+    TaskResultError,
+    TaskTimeout,
+    WorkerDied,
+)
+from flowdsl.flow import Flow
+from flowdsl.graph import Graph
+from flowdsl.modules import current_flow, task
+from flowdsl.task import Task
+
+if TYPE_CHECKING:
+    from flowdsl.executors.current import current
+    from flowdsl.run import Run, last_run
+    from flowdsl.runs import Runs, load_runs
+    from flowdsl.runtime.binding import Missing
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AttemptStopped",
+    "ConfigError",
+    "CycleError",
+    "DefinitionError",
+    "Flow",
+    "FlowError",
+    "Graph",
+    "GraphError",
+    "InputError",
+    "InternalError",
+    "LogLocked",
+    "LogWriteError",
+    "Missing",
+    "RendererMissing",
+    "ResultReleased",
+    "Retry",
+    "Run",
+    "RunFailed",
+    "Runs",
+    "Skip",
+    "Task",
+    "TaskResultError",
+    "TaskTimeout",
+    "WorkerDied",
+    "__version__",
+    "current",
+    "current_flow",
+    "last_run",
+    "load_runs",
+    "task",
+]
+
+# Loaded when they are asked for: they bring threads, files or pandas with them.
+_LAZY = {
+    "Missing": "flowdsl.runtime.binding",
+    "Run": "flowdsl.run",
+    "Runs": "flowdsl.runs",
+    "current": "flowdsl.executors.current",
+    "last_run": "flowdsl.run",
+    "load_runs": "flowdsl.runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError("module 'flowdsl' has no attribute %r" % name)
+    value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+    return value
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *__all__})

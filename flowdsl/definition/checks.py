@@ -132,19 +132,19 @@ def check_limits(value: Any, where: object) -> Mapping[str, int]:
         refuse(where, "limits", value, 'is not a dict; write limits={"db": 2}')
     hint = "it is how many attempts may hold it at once, 1 or more"
     return {
-        check_name(name, "%s: limits" % (where,)): check_count(number, "limits[%r]" % (name,), where, least=1, hint=hint)
+        check_name(name, where, "limits"): check_count(number, "limits[%r]" % (name,), where, least=1, hint=hint)
         for name, number in value.items()
     }
 
 
-def check_name(name: Any, where: object) -> str:
+def check_name(name: Any, where: object, option: str = "name") -> str:
     """A name of 1 to 200 printable characters without ``[ ] /``."""
     if not isinstance(name, str):
-        refuse(where, "name", name, "is not a str; give a name of 1 to %d characters" % NAME_LIMIT)
+        refuse(where, option, name, "is not a str; give 1 to %d characters" % NAME_LIMIT)
     if not 1 <= len(name) <= NAME_LIMIT:
-        refuse(where, "name", name, "has %d characters; give 1 to %d" % (len(name), NAME_LIMIT))
+        refuse(where, option, name, "has %d characters; give 1 to %d" % (len(name), NAME_LIMIT))
     if not name.isprintable():
-        refuse(where, "name", name, "has characters that cannot be printed; leave them out")
+        refuse(where, option, name, "has characters that cannot be printed; leave them out")
     if "/" in name or "[" in name or "]" in name:
-        refuse(where, "name", name, "has one of the characters [ ] / ; leave them out")
+        refuse(where, option, name, "has one of the characters [ ] / in it; leave them out")
     return name

@@ -35,15 +35,14 @@ def _read(item: Any, where: object) -> Iterator[Dependency]:
 
 
 def _one(item: Any, where: object) -> Dependency:
-    if isinstance(item, str) and item:
+    if isinstance(item, str):
         return Dependency(item)
     as_dependency = getattr(type(item), "as_dependency", None)  # a Task, or an item of one
     if as_dependency is not None:
         dependency: Dependency = as_dependency(item)
         return dependency
-    if callable(item):
-        refuse(where, "depends_on", item, "is a function but not a task; put @task above it")
-    refuse(where, "depends_on", item, "is not a dependency; " + FORMS)
+    why = "is a function but not a task; put @task above it" if callable(item) else "is not a dependency; " + FORMS
+    return refuse(where, "depends_on", item, why)
 
 
 def fit(
@@ -103,7 +102,8 @@ def _refuse_itself(
     for dependency in written:
         if dependency.task == name and (dependency.owner is None or dependency.owner is home):
             raise CycleError("task %r depends on itself; take it out of depends_on" % name, (name, name))
-    if name in named and not any(d.parameter == name for d in written):
-        if any(p.name == name and not p.has_default for p in parameters):
-            advice = "rename the parameter, or say where it comes from: depends_on={%r: ...}" % name
-            raise CycleError("task %r depends on itself: its parameter has its name; %s" % (name, advice), (name, name))
+    if name not in named or any(d.parameter == name for d in written):
+        return
+    if not next(p.has_default for p in parameters if p.name == name):
+        advice = "rename the parameter, or say where it comes from: depends_on={%r: ...}" % name
+        raise CycleError("task %r depends on itself: its parameter has its name; %s" % (name, advice), (name, name))

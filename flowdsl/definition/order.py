@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import graphlib
 import heapq
 from typing import Dict, List, Mapping, Sequence, Tuple
+
+import graphlib
 
 from flowdsl.definition.edge import Edge
 from flowdsl.errors import CycleError
@@ -64,5 +65,5 @@ def cycle_error(path: Sequence[str], names: Sequence[str]) -> CycleError:
     shown = closed
     if len(ring) > SHOWN:
         left_out = "(%d more tasks)" % (len(ring) - SHOWN)
-        shown = closed[: SHOWN // 2] + [left_out] + closed[-SHOWN // 2 - 1 :]
+        shown = [*closed[: SHOWN // 2], left_out, *closed[-SHOWN // 2 - 1 :]]
     return CycleError("cycle: " + " -> ".join(shown), closed)

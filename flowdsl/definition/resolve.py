@@ -17,6 +17,7 @@ from flowdsl.errors import GraphError
 
 __all__ = ["Resolution", "Scope"]
 
+VARIABLE = (VAR_POSITIONAL, VAR_KEYWORD)
 MAX_TASKS = 1_000_000
 
 
@@ -27,7 +28,7 @@ class Scope(NamedTuple):
     specs: Mapping[str, TaskSpec]  # in the order of definition
     limits: Optional[Mapping[str, int]] = None  # None: not checked
     retries: Union[Retry, Inherit] = INHERIT
-    timeout: Union[float, None, Inherit] = INHERIT
+    timeout: Union[float, Inherit, None] = INHERIT
 
 
 class Resolution:
@@ -81,7 +82,7 @@ class Resolution:
         known, specs = scope.specs, self.specs
         for parameter in spec.parameters:
             source, kind, has_default, _ = parameter
-            if source in bound or kind == VAR_POSITIONAL or kind == VAR_KEYWORD:
+            if source in bound or kind in VARIABLE:
                 continue
             if has_default or source not in known:
                 self.takers.setdefault(source, []).append((name, parameter))

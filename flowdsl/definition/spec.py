@@ -7,18 +7,9 @@ from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
 
 from flowdsl.definition.options import Inherit, Retry
 from flowdsl.definition.parameters import Parameter
+from flowdsl.definition.place import Place
 
 __all__ = ["Dependency", "Parameter", "Place", "TaskSpec"]
-
-
-class Place(NamedTuple):
-    """Where something was defined; `file` is ``In [3]`` for a notebook cell."""
-
-    file: str
-    line: int
-
-    def __str__(self) -> str:
-        return "%s, line %d" % self
 
 
 class Dependency(NamedTuple):
@@ -65,7 +56,7 @@ class TaskSpec:
     parameters: Tuple[Parameter, ...]
     depends_on: Tuple[Dependency, ...]
     retries: Union[Retry, Inherit]
-    timeout: Union[float, None, Inherit]  # seconds
+    timeout: Union[float, Inherit, None]  # seconds
     isolation: Union[str, Inherit]
     run_when: str
     verify: Optional[Callable[..., Any]]
@@ -81,3 +72,6 @@ class TaskSpec:
 
     def __str__(self) -> str:
         return "task %r (%s)" % (self.name, self.place)
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return TaskSpec, tuple(getattr(self, name) for name in self.__slots__)

@@ -1,0 +1,378 @@
+"""A flow: a named set of tasks that is drawn and run as a whole or up to a task."""
+
+from __future__ import annotations
+
+import reprlib
+import sys
+from types import FrameType
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NoReturn,
+    Optional,
+    Sequence,
+    Tuple,
+    TypeVar,
+    Union,
+    overload,
+)
+
+from flowdsl.decorator import decorate
+from flowdsl.definition.checks import check_flag, check_name, refuse
+from flowdsl.definition.graph import build_graph, check_inputs
+from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOptions, Inherit, RunOptions
+from flowdsl.definition.place import execution, shell_of
+from flowdsl.definition.resolve import Scope
+from flowdsl.definition.retry import Retry
+from flowdsl.definition.suggest import did_you_mean
+from flowdsl.errors import DefinitionError, InputError
+from flowdsl.graph import Graph, drawable, pictures
+from flowdsl.members import Members
+from flowdsl.task import Task
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+    from os import PathLike
+
+    from flowdsl.run import Run
+    from flowdsl.task import P
+
+    Target = Union[str, Task[Any, Any]]
+
+R = TypeVar("R")
+
+__all__ = ["Flow"]
+
+
+class Flow:
+    """A named set of tasks.
+
+    Parameters
+    ----------
+    name : 1 to 200 printable characters without ``[ ] /``.
+    limits : named limits that tasks take with `uses=`, ``{"db": 2}``: how many attempts may hold one at once.
+    retries : a number or a Retry, for tasks that say nothing.
+    timeout : seconds an attempt may take, for tasks that say nothing; None is no limit.
+    isolation : where attempts run when neither the task nor the run says; None is a thread.
+    log_dir : the directory of the journals.
+    fresh : start empty where the cell that makes the flow is run again; else the tasks defined before are kept.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        limits: Optional[Mapping[str, int]] = None,
+        retries: Union[int, Retry] = 0,
+        timeout: Optional[float] = None,
+        isolation: Optional[str] = None,
+        log_dir: Union[str, PathLike[str]] = "./logs/tasks",
+        fresh: bool = False,
+        **unknown: Any,
+    ) -> None:
+        check_flag(fresh, "fresh", "Flow")
+        said = {"limits": limits, "retries": retries, "timeout": timeout, "isolation": isolation, "log_dir": log_dir}
+        self._name = check_name(name, "Flow")
+        self._options = FlowOptions.checked("flow %r" % name, {**said, **unknown})
+        self._built: Optional[Tuple[Any, Graph]] = None  # the last graph, and what it was made of
+        self.members = _earlier(self, fresh, sys._getframe(1)) or Members(self)
+        self.members.take_over(self)
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """The named limits."""
+        return self._options.limits
+
+    @property
+    def retries(self) -> Retry:
+        """What tasks that say nothing about retries have."""
+        return self._options.retries
+
+    @property
+    def timeout(self) -> Optional[float]:
+        """Seconds, or None, for tasks that say nothing about it."""
+        return self._options.timeout
+
+    @property
+    def isolation(self) -> Optional[str]:
+        """Where attempts run when neither the task nor the run says."""
+        return self._options.isolation
+
+    @property
+    def log_dir(self) -> str:
+        """The directory of the journals."""
+        return self._options.log_dir
+
+    @property
+    def newest(self) -> Flow:
+        """This flow, or the one that took its tasks over when the cell that makes it was run again."""
+        flow: Flow = self.members.newest
+        return flow
+
+    @property
+    def scope(self) -> Scope:
+        """The flow as a graph sees it."""
+        flow = self.newest
+        return Scope(flow.name, self.members.specs, flow.limits, flow.retries, flow.timeout)
+
+    # ---- defining
+
+    @overload
+    def task(self, name: Callable[P, R]) -> Task[P, R]: ...
+
+    @overload
+    def task(
+        self,
+        name: Optional[str] = None,
+        *,
+        depends_on: Any = None,
+        map: Union[str, Sequence[str], None] = None,
+        retries: Union[int, Retry, Inherit] = INHERIT,
+        timeout: Union[float, Inherit, None] = INHERIT,
+        isolation: Union[str, Inherit] = INHERIT,
+        run_when: str = "all_succeeded",
+        verify: Optional[Callable[[Any], Any]] = None,
+        uses: Union[str, Sequence[str], None] = None,
+        priority: Optional[float] = None,
+        cache: bool = False,
+        tags: Union[str, Sequence[str]] = (),
+        type: str = "task",
+    ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+    def task(
+        self,
+        name: Any = None,
+        *,
+        depends_on: Any = None,
+        map: Any = None,
+        retries: Any = INHERIT,
+        timeout: Any = INHERIT,
+        isolation: Any = INHERIT,
+        run_when: Any = "all_succeeded",
+        verify: Any = None,
+        uses: Any = None,
+        priority: Any = None,
+        cache: Any = False,
+        tags: Any = (),
+        type: Any = "task",
+        **unknown: Any,
+    ) -> Any:
+        """A decorator that puts a function into this flow as a task; see `flowdsl.task` for its options."""
+        options = {
+            "depends_on": depends_on,
+            "map": map,
+            "retries": retries,
+            "timeout": timeout,
+            "isolation": isolation,
+            "run_when": run_when,
+            "verify": verify,
+            "uses": uses,
+            "priority": priority,
+            "cache": cache,
+            "tags": tags,
+            "type": type,
+            **unknown,
+        }
+        return decorate(lambda frame: self, name, options, sys._getframe(1))
+
+    def __getitem__(self, name: str) -> Task[Any, Any]:
+        if name not in self.members.tasks:
+            self._unknown(name)
+        return self.members.tasks[name]
+
+    def __delitem__(self, name: str) -> None:
+        if name not in self.members.tasks:
+            self._unknown(name)
+        self.members.remove(name)
+
+    def _unknown(self, name: str) -> NoReturn:
+        raise KeyError("flow %r has no task %r%s" % (self.name, name, did_you_mean(name, self.members.tasks)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.members.tasks
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self.members.tasks))
+
+    def __len__(self) -> int:
+        return len(self.members.tasks)
+
+    def __bool__(self) -> bool:
+        return True  # also without tasks
+
+    def __getattr__(self, name: str) -> Task[Any, Any]:
+        """`flow.clean` is `flow["clean"]`, for completion."""
+        members = self.__dict__.get("members")
+        if members is None or name not in members.tasks:
+            ending = "" if members is None or name.startswith("_") else did_you_mean(name, dir(self))
+            raise AttributeError("a Flow has no attribute and no task %r%s" % (name, ending))
+        task: Task[Any, Any] = members.tasks[name]
+        return task
+
+    def __dir__(self) -> List[str]:
+        return [*super().__dir__(), *(name for name in self.members.tasks if name.isidentifier())]
+
+    def _ipython_key_completions_(self) -> List[str]:
+        return list(self)
+
+    # ---- drawing
+
+    def graph(self, *, targets: Union[Target, Sequence[Target], None] = None) -> Graph:
+        """The graph of `targets` and everything upstream, or of the whole flow.
+
+        Raises GraphError, or CycleError, where there is none. In a notebook it shows itself as a picture.
+        """
+        return self.build(self._names(targets))
+
+    def build(self, targets: Optional[Sequence[str]] = None, given: Collection[str] = ()) -> Graph:
+        """The graph of a run with the inputs named `given`; see `flowdsl.definition.graph.build_graph`."""
+        members, limits = self.members, self.limits
+        key = (members.version, None if targets is None else tuple(targets), frozenset(given))
+        if self._built is not None and self._built[0] == key and not members.crosses:
+            return self._built[1]
+        graph = drawable(build_graph(self.name, members.specs, targets=targets, given=given, limits=limits))
+        self._built = (key, graph)
+        return graph
+
+    def _names(self, targets: Union[Target, Sequence[Target], None]) -> Optional[Tuple[str, ...]]:
+        if targets is None:
+            return None
+        listed = targets if isinstance(targets, (list, tuple)) else [targets]
+        return tuple(self._name_of(target) for target in listed)
+
+    def _name_of(self, target: Any) -> str:
+        if isinstance(target, Task):
+            if target.flow is not self.newest:
+                refuse("run of flow %r" % self.name, "targets", target, "is a task of another flow; call its own run")
+            return target.name
+        if not isinstance(target, str):
+            refuse("run of flow %r" % self.name, "targets", target, "is not a task; give tasks or their names")
+        return target
+
+    def __repr__(self) -> str:
+        count = len(self)
+        text = "flow %r: %s" % (self.name, "1 task" if count == 1 else "%d tasks" % count)
+        try:
+            self.build()
+        except DefinitionError as exc:
+            return "%s; it cannot run: %s" % (text, exc)
+        return text
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, str]:
+        try:
+            bundle = pictures(self.build())
+        except DefinitionError:
+            bundle = {}
+        return {**bundle, "text/plain": repr(self)}
+
+    # ---- running
+
+    def run(
+        self,
+        inputs: Optional[Mapping[str, Any]] = None,
+        *,
+        targets: Union[Target, Sequence[Target], None] = None,
+        executor: Union[str, Executor] = "threads",
+        max_workers: int = 5,
+        on_failure: str = "continue",
+        raise_on_failure: bool = True,
+        isolation: Optional[str] = None,
+        keep: str = "all",
+        display: Union[str, bool, None] = "auto",
+        log_dir: Union[str, PathLike[str], None] = None,
+        fsync: bool = False,
+        **more_inputs: Any,
+    ) -> Run:
+        """The finished run of the flow.
+
+        Parameters
+        ----------
+        inputs, more_inputs : values for the parameters that no task makes. A task's name replaces that task by the
+            value. Names of options, such as `display`, are inputs in `inputs` only.
+        targets : the tasks to run, with everything upstream; default: all.
+        executor : "threads", "inline" (in this thread, one after the other) or a `concurrent.futures.Executor`.
+        max_workers : how many attempts run at once.
+        on_failure : "continue" with what does not need the failed task, or "stop": start nothing new.
+        raise_on_failure : raise RunFailed when a task failed.
+        isolation : where the attempts of tasks that do not say run; None leaves it to the flow.
+        keep : "all" results, or those of the "targets" only.
+        display : "auto" shows the run where it can be shown, "none" does not.
+        log_dir : the directory of the journals; None is the flow's.
+        fsync : make the journal survive a power loss too.
+
+        Raises
+        ------
+        ConfigError, InputError, GraphError before anything runs; RunFailed at the end.
+        """
+        from flowdsl.start import run_here
+
+        options = {
+            "executor": executor,
+            "max_workers": max_workers,
+            "on_failure": on_failure,
+            "raise_on_failure": raise_on_failure,
+            "isolation": isolation,
+            "keep": keep,
+            "display": display,
+            "log_dir": log_dir,
+            "fsync": fsync,
+        }
+        return run_here(self.newest, *self._ready(inputs, {**more_inputs, **options, "targets": targets}))
+
+    def start(self, inputs: Optional[Mapping[str, Any]] = None, **options_and_inputs: Any) -> Run:
+        """The run, at once, while it goes on; takes what `run` takes."""
+        from flowdsl.start import run_behind
+
+        return run_behind(self.newest, *self._ready(inputs, options_and_inputs))
+
+    async def run_async(self, inputs: Optional[Mapping[str, Any]] = None, **options_and_inputs: Any) -> Run:
+        """The finished run, awaited; takes what `run` takes. Cancelling the await cancels the run and waits for it."""
+        from flowdsl.start import run_awaited
+
+        return await run_awaited(self.newest, *self._ready(inputs, options_and_inputs))
+
+    def _ready(self, inputs: Any, options_and_inputs: Dict[str, Any]) -> Tuple[Graph, Dict[str, Any], RunOptions]:
+        """What a run needs, checked before anything of it exists."""
+        where = "run of flow %r" % self.name
+        said = {name: value for name, value in options_and_inputs.items() if name in RUN_CHECKS}
+        options = RunOptions.checked(where, **said)
+        targets = self._names(options_and_inputs.get("targets"))
+        more = {name: value for name, value in options_and_inputs.items() if name not in RUN_OPTIONS}
+        values = _together(inputs, more, where)
+        graph = self.build(targets, given=values)
+        check_inputs(graph, values)
+        return graph, values, options
+
+
+def _together(inputs: Any, more: Dict[str, Any], where: str) -> Dict[str, Any]:
+    if inputs is None:
+        return more
+    if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
+        raise InputError("%s: inputs=%s is not a dict of names; write run(x=1)" % (where, reprlib.repr(inputs)))
+    twice = sorted(set(inputs) & set(more))
+    if twice:
+        raise InputError("%s: input %r is given twice; take it out of inputs={...}" % (where, twice[0]))
+    return {**inputs, **more}
+
+
+_in_cells: Dict[str, Tuple[Flow, object]] = {}  # flows made at the top level of a cell, and in which execution
+
+
+def _earlier(flow: Flow, fresh: bool, frame: FrameType) -> Optional[Members]:
+    """The tasks of the flow that the same cell made when it was run before."""
+    if shell_of(frame) is None or frame.f_locals is not frame.f_globals:
+        return None
+    now = execution(frame)
+    earlier = _in_cells.get(flow.name)
+    _in_cells[flow.name] = (flow, now)
+    return None if fresh or earlier is None or earlier[1] == now else earlier[0].members

@@ -1,0 +1,92 @@
+"""The members of a flow: its tasks under their names, and how a definition replaces another."""
+
+from __future__ import annotations
+
+import warnings
+from types import FrameType
+from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+
+from flowdsl.definition.define import define
+from flowdsl.definition.options import TaskOptions
+from flowdsl.definition.place import execution, place_of
+from flowdsl.definition.spec import Dependency, TaskSpec
+from flowdsl.task import Task
+
+__all__ = ["Members"]
+
+
+class Members:
+    """The tasks of a flow, in the order of their first definition.
+
+    `newest` is the flow object that holds them: a flow that is made again by its cell takes them over. `version` grows
+    with each change.
+    """
+
+    def __init__(self, newest: Any) -> None:
+        self.tasks: Dict[str, Task[Any, Any]] = {}
+        self.newest = newest
+        self.version = 0
+        self.crosses = False  # a task depends on one of another flow
+        self._specs: Tuple[int, Mapping[str, TaskSpec]] = (0, {})
+
+    @property
+    def specs(self) -> Mapping[str, TaskSpec]:
+        """The specifications by name; the same mapping until something changes, and never changed itself."""
+        if self._specs[0] != self.version:
+            self._specs = (self.version, {name: task.spec for name, task in self.tasks.items()})
+        return self._specs[1]
+
+    def take_over(self, flow: Any) -> None:
+        """From now on `flow` is the one that holds these tasks."""
+        self.newest = flow
+        self.version += 1
+
+    def remove(self, name: str) -> None:
+        """Forget a task; what names it cannot run until it is defined again."""
+        del self.tasks[name]
+        self.version += 1
+
+    def add(
+        self,
+        function: Callable[..., Any],
+        name: Optional[str],
+        options: TaskOptions,
+        written: Sequence[Dependency],
+        frame: FrameType,
+    ) -> Task[Any, Any]:
+        """Define a task, in the place of an earlier one of its name."""
+        if isinstance(function, Task):
+            name, function = name or function.name, function.spec.function
+        spec = define(function, name, options, written, home=self.newest, place=place_of(frame, function))
+        task: Task[Any, Any] = Task(self.newest, spec, execution(frame))
+        earlier = self.tasks.get(spec.name)
+        if earlier is not None:
+            _warn(self.newest.name, earlier, task, frame)
+        self.tasks[spec.name] = task
+        self.version += 1
+        self.crosses = self.crosses or any(dependency.owner is not None for dependency in spec.depends_on)
+        return task
+
+
+def _warn(flow: str, earlier: Task[Any, Any], task: Task[Any, Any], frame: FrameType) -> None:
+    """A replacement is what a re-run cell means; a warning where it is probably not meant."""
+    was, now = earlier.spec.place, task.spec.place
+    what = "task %r of flow %r, defined in %s, replaces" % (task.name, flow, now)
+    if was.source != now.source:
+        message = "%s the one in %s; give one of them another name if both are meant" % (what, was)
+    elif was == now and _in_a_loop(earlier, task, frame):
+        message = "%s the one from the same line: in a loop, give each its own name with name=" % what
+    else:
+        return
+    warnings.warn_explicit(message, UserWarning, frame.f_code.co_filename, frame.f_lineno or 0)
+
+
+def _in_a_loop(earlier: Task[Any, Any], task: Task[Any, Any], frame: FrameType) -> bool:
+    """Whether one execution of a cell, a module or a function has defined both.
+
+    The variable that holds the earlier task tells for a function: a new call of it begins without. For a cell and a
+    module it is the execution.
+    """
+    if frame.f_locals is frame.f_globals:
+        return task.execution is not None and task.execution == earlier.execution
+    return frame.f_locals.get(getattr(task.spec.function, "__name__", "")) is earlier
