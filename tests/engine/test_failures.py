@@ -19,7 +19,8 @@ def test_failures_come_in_the_order_in_which_they_happened() -> None:
 def test_a_failure_has_the_error_of_the_last_attempt() -> None:
     again = ready("a", "retry_wait", "delay_over")
     last = failed("a", 2, error_type="KeyError", error="'x'", traceback="Traceback ...")
-    run = batches((0, added("a"), ready("a"), started("a")), (1, retried("a", error="boom"), again, started("a", 2), last))
+    second = (retried("a", error="boom"), again, started("a", 2), last)
+    run = batches((0, added("a"), ready("a"), started("a")), (1, *second))
     (failure,) = failures(fold(run))
     assert failure == Failure("a", "failed", "raised", 2, "KeyError", "'x'", "Traceback ...")
     assert str(failure) == "task 'a' failed after 2 attempts (raised): KeyError: 'x'"
