@@ -6,15 +6,21 @@ import heapq
 from typing import Dict, Iterable, List, Mapping, Optional, Tuple
 
 Key = Tuple[float, float, int]  # (-priority, -rank, number): the smallest goes first
+Uses = Tuple[str, ...]  # the named limits of a task
 
 
 class ReadyQueue:
-    """Ready tasks by number, best first, none of which is handed out beyond its named limits."""
+    """Ready tasks by number, best first, none of which is handed out beyond its named limits.
+
+    A task that meets a full limit is held there, so that nobody looks at it again before that limit has room. A share
+    given back sets the best held task of each kind free, one a share: more could not use it. Because a task set free
+    may then meet another full limit, `_hold` passes on what it cannot use: nobody waits at a limit that has room.
+    """
 
     def __init__(self, limits: Mapping[str, int]) -> None:
         self._heaps: Dict[str, List[Key]] = {}
         self._free: Dict[str, int] = dict(limits)
-        self._held: Dict[str, List[Tuple[str, Key]]] = {name: [] for name in limits}
+        self._held: Dict[str, Dict[str, List[Key]]] = {name: {} for name in limits}  # limit -> kind -> heap
 
     def push(self, kind: str, key: Key) -> None:
         heap = self._heaps.get(kind)
@@ -22,7 +28,7 @@ class ReadyQueue:
             heap = self._heaps[kind] = []
         heapq.heappush(heap, key)
 
-    def pop(self, kinds: Optional[Iterable[str]], uses: List[Tuple[str, ...]]) -> Optional[int]:
+    def pop(self, kinds: Optional[Iterable[str]], uses: List[Uses]) -> Optional[int]:
         """The number of the best task of these kinds whose limits have room; it takes its share of them.
 
         `uses[number]` names the limits of a task.
@@ -40,19 +46,19 @@ class ReadyQueue:
                 for name in names:
                     self._free[name] -= 1
                 return key[2]
-            self._held[full].append((kind, key))
+            self._hold(full, kind, key, names)
 
-    def give_back(self, names: Iterable[str]) -> None:
-        """Free one share of each of these limits; whoever waited for them is in the heap again."""
+    def give_back(self, names: Uses) -> None:
+        """Free one share of each of these limits."""
         for name in names:
             self._free[name] += 1
-            held, self._held[name] = self._held[name], []
-            for kind, key in held:
-                self.push(kind, key)
+            for kind in self._held[name]:
+                self._set_free(name, kind)
 
     def clear(self) -> None:
+        """Forget all tasks; shares that are taken stay taken."""
         self._heaps.clear()
-        self._held = {name: [] for name in self._held}
+        self._held = {name: {} for name in self._held}
 
     def waiting(self, kinds: Optional[Iterable[str]] = None) -> int:
         """How many tasks of these kinds are ready and not held back by a limit already found full."""
@@ -67,3 +73,14 @@ class ReadyQueue:
             if heap and (best is None or heap[0] < self._heaps[best][0]):
                 best = kind
         return best
+
+    def _hold(self, full: str, kind: str, key: Key, names: Uses) -> None:
+        heapq.heappush(self._held[full].setdefault(kind, []), key)
+        for name in names:
+            if self._free[name] > 0:
+                self._set_free(name, kind)
+
+    def _set_free(self, name: str, kind: str) -> None:
+        held = self._held[name].get(kind)
+        if held:
+            self.push(kind, heapq.heappop(held))

@@ -15,11 +15,12 @@ from flowdsl.engine.policy import Kind
 from flowdsl.engine.queue import ReadyQueue
 from flowdsl.engine.table import TaskTable
 from flowdsl.engine.timers import DEADLINE, DELAY, GRACE, Timers
-from flowdsl.errors import InternalError
+from flowdsl.errors import InternalError, TaskTimeout
 
 Step = Tuple[List[Event], List[Any]]
 Detail = Optional[Mapping[str, Any]]
 
+TIMED_OUT = TaskTimeout("the attempt outlived its timeout")  # for `retry_on` and `give_up_on`
 LOST_IN_A_ROW = 5  # workers that die before they begin the same attempt: then it is an error
 ATTEMPT_EVENT = {state: name for name, state in ev.ATTEMPT_STATE.items()}
 
@@ -82,6 +83,8 @@ class Scheduler:
         events: List[Event] = []
         effects: List[Any] = []
         self._handlers[type(message)](message, now, events, effects)
+        if self._abandoned:
+            self._end_if_too_many_are_left(now, events, effects)
         if self._table.open == 0 and self._sealed and self.state == st.RUNNING:
             self._close(events, effects)
         return events, effects
@@ -114,6 +117,8 @@ class Scheduler:
         if self.state != st.RUNNING:
             raise InternalError("tasks were added to a run that is not running")
         for node in message.nodes:
+            if node.name in self._table.number:
+                raise InternalError(f"task {node.name!r} was added twice")
             self._table.add(node, events)
         for node in message.nodes:
             number = self._table.number[node.name]
@@ -150,6 +155,7 @@ class Scheduler:
         number = self._table.number[message.task]
         if number in self._launched and self._table.attempts[number] == message.attempt:
             self._launched.discard(number)
+            self._lost.pop(number, None)
             self._begin(number, message.detail, now, events)
 
     def _begin(self, number: int, detail: Detail, now: float, events: List[Event]) -> None:
@@ -163,20 +169,22 @@ class Scheduler:
             self._set_grace(number, now)
         elif policy.timeout is not None:
             self._timers.set(number, now + policy.timeout, DEADLINE)
-        if self._lost:
-            self._lost.pop(number, None)
 
     def _ended(self, message: ev.Ended, now: float, events: List[Event], effects: List[Any]) -> None:
-        number = self._table.number[message.task]
-        if self._table.attempts[number] != message.attempt or self._table.states[number] != st.RUNNING:
-            if number in self._launched and self._table.attempts[number] == message.attempt:
-                self._ended_unbegun(number, message, now, events, effects)
-            else:
+        table = self._table
+        number = table.number[message.task]
+        if table.attempts[number] != message.attempt or table.states[number] != st.RUNNING:
+            if number not in self._launched or table.attempts[number] != message.attempt:
                 self._release(number, message.attempt, events)
-            return
+                return
+            if self._never_began(number, message, now, events, effects):
+                return
+            self._begun(ev.Begun(message.task, message.attempt), now, events, effects)  # nobody said so; it must have
         stopping = self._stopping.pop(number, None) if self._stopping else None
-        if stopping is not None or self._table.policies[number].timeout is not None:
+        if stopping is not None or table.policies[number].timeout is not None:
             self._timers.drop(number)
+        if self._lost:
+            self._lost.pop(number, None)
         if message.mechanism == "abandoned":
             self._abandon(number)
         else:
@@ -185,39 +193,57 @@ class Scheduler:
             mechanism = message.mechanism or "cooperative"
             self._end_stopped(number, stopping, mechanism, message.detail, now, events, effects)
         elif message.state == st.SUCCEEDED:
-            self._table.move(number, "returned", ev.ATTEMPT_SUCCEEDED, events, message.attempt, detail=message.detail)
-            self._table.settle(number, events)
+            table.move(number, "returned", ev.ATTEMPT_SUCCEEDED, events, message.attempt, detail=message.detail)
+            table.settle(number, events)
         elif message.state == st.SKIPPED:
-            self._table.move(number, "skip_raised", ev.ATTEMPT_SKIPPED, events, message.attempt, detail=message.detail)
-            self._table.settle(number, events)
+            table.move(number, "skip_raised", ev.ATTEMPT_SKIPPED, events, message.attempt, detail=message.detail)
+            table.settle(number, events)
         else:
-            state, cause, retryable, detail = message.state, message.cause, message.retryable, message.detail
-            self._not_succeeded(number, state, cause, retryable, message.mechanism, detail, now, events, effects)
+            # Whoever says "cancelled" though nobody ordered it has failed: a coroutine may raise CancelledError itself.
+            cause = message.cause if message.state == st.FAILED else "raised"
+            retryable, detail = message.retryable, message.detail
+            self._not_succeeded(number, st.FAILED, cause, retryable, message.mechanism, detail, now, events, effects)
 
-    def _ended_unbegun(
-        self, number: int, message: ev.Ended, now: float, events: List[Event], effects: List[Any]
-    ) -> None:
-        """An attempt that its executor refused, or gave back when it was told to stop."""
-        self._launched.discard(number)
-        self._free_slot(number)
-        stopping = self._stopping.pop(number, None)
-        if stopping is not None:
+    def _never_began(self, number: int, message: ev.Ended, now: float, events: List[Event], effects: List[Any]) -> bool:
+        """True where the executor refused the attempt, or gave it back when it was told to stop."""
+        stopping = self._stopping.get(number)
+        if stopping is not None and message.mechanism == "withdrawn":
+            self._take_back(number)
             self._table.cancel(number, *stopping, events)
-            return
+            return True
+        if st.TRANSITIONS.get((st.READY, message.cause)) != st.FAILED:
+            return False
+        self._take_back(number)
         self._table.move(number, message.cause, ev.TASK_FAILED, events, detail=message.detail)
         self._table.settle(number, events)
         self._note_failure(number, now, events, effects)
+        return True
+
+    def _take_back(self, number: int) -> Optional[Stopping]:
+        """An attempt that did not begin never was: its number is free again. Returns why it was told to end."""
+        self._launched.discard(number)
+        self._free_slot(number)
+        self._table.attempts[number] -= 1
+        return self._stopping.pop(number, None)
 
     def _on_lost(self, message: ev.Lost, now: float, events: List[Event], effects: List[Any]) -> None:
         """Costs no attempt: the same number is launched again, unless workers keep dying under it."""
         number = self._table.number[message.task]
-        if number not in self._launched or self._table.attempts[number] != message.attempt:
+        if self._table.attempts[number] != message.attempt:
+            self._release(number, message.attempt, events)
             return
-        self._launched.discard(number)
-        self._free_slot(number)
-        self._table.attempts[number] -= 1
+        if self._table.states[number] == st.RUNNING:
+            if number in self._stopping:
+                died = ev.Ended(message.task, message.attempt, st.FAILED, "worker_died", mechanism="killed")
+                self._ended(died, now, events, effects)
+                return
+            self._timers.drop(number)
+            self._table.move(number, "requeued", ev.ATTEMPT_REQUEUED, events, message.attempt)
+        elif number not in self._launched:
+            self._release(number, message.attempt, events)
+            return
+        stopping = self._take_back(number) or self._halt
         self._lost[number] = self._lost.get(number, 0) + 1
-        stopping = self._stopping.pop(number, None)
         if stopping is not None:
             self._table.cancel(number, *stopping, events)
         elif self._lost[number] >= LOST_IN_A_ROW:
@@ -243,6 +269,8 @@ class Scheduler:
     ) -> None:
         attempt = self._table.attempts[number]
         name = ATTEMPT_EVENT[state]
+        if mechanism == "abandoned":
+            retryable = retryable and self._table.policies[number].retry.retry_abandoned
         delay = self._delay_before_retry(number, now) if retryable else None
         if delay is None:
             self._table.move(number, cause, name, events, attempt, mechanism=mechanism, detail=detail)
@@ -330,8 +358,8 @@ class Scheduler:
     ) -> None:
         policy = self._table.policies[number]
         if stopping.cause == "timeout":
-            ended = mechanism != "abandoned" and self._kinds[policy.kind].retries_timeouts
-            retryable = ended or policy.retry.retry_abandoned
+            retryable = self._kinds[policy.kind].retries_timeouts or policy.retry.retry_abandoned
+            retryable = retryable and policy.retry.matches(TIMED_OUT)
             self._not_succeeded(number, st.TIMED_OUT, "timeout", retryable, mechanism, detail, now, events, effects)
         else:
             attempt = self._table.attempts[number]
@@ -347,14 +375,19 @@ class Scheduler:
                 detail,
             )
             self._table.settle(number, events)
-        if self._too_many_abandoned():
-            names = ", ".join(sorted({self._table.names[left] for left, _ in self._abandoned}))
-            self._cancel(ev.Cancel("too_many_abandoned", names), now, events, effects)
 
-    def _too_many_abandoned(self) -> bool:
-        """More than the run may have workers, or so many that no slot is left for the tasks that are open."""
+    def _end_if_too_many_are_left(self, now: float, events: List[Event], effects: List[Any]) -> None:
+        if len(self._abandoned) > self.max_workers or (self._table.open > 0 and self._are_in_the_way()):
+            latest = list(self._abandoned)[-1][0]
+            self._cancel(ev.Cancel("too_many_abandoned", self._table.names[latest]), now, events, effects)
+
+    def _are_in_the_way(self) -> bool:
+        """No slot is left; or nothing goes on, and all that is ready waits for limits that they hold."""
         kept = sum(self._abandoned.values())
-        return len(self._abandoned) > self.max_workers or (self._table.open > 0 and kept >= self.max_workers)
+        if kept >= self.max_workers:
+            return True
+        idle = self.busy == kept and self._timers.next_due() is None and self._queue.waiting() == 0
+        return idle and self._sealed
 
     def _abandon(self, number: int) -> None:
         """The attempt is over for the run and still going; its named limits stay taken until it ends."""
@@ -396,7 +429,9 @@ class Scheduler:
         elif self._first_failure:
             cause, guilty = "tasks_failed", self._first_failure
         before, self.state = self.state, st.RUN_TRANSITIONS[self.state, cause]
-        events.append(Event(ev.RUN_ENDED, "", 0, before, self.state, cause, guilty))
+        left = sorted({self._table.names[number] for number, _ in self._abandoned})
+        detail = {"abandoned": left} if left else None
+        events.append(Event(ev.RUN_ENDED, "", 0, before, self.state, cause, guilty, detail=detail))
         effects.append(ev.Close(self.state))
 
     def _push(self, number: int) -> None:
