@@ -10,17 +10,14 @@ the program that draws.
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 from typing import Dict, Iterator, List, Tuple
 
 import graphviz
 
 from flowdsl.engine import states as st
+from flowdsl.views.renderer import find_dot, render
 
 PICTURE = Path(__file__).parent / "images" / "states.svg"
 FILLS = {"open": "#cfe3f7", "well": "#cdebcf", "badly": "#f7cfcb", "other": "#e4e0ee"}
@@ -81,15 +78,6 @@ def drawing() -> graphviz.Digraph:
     return dot
 
 
-def program() -> str:
-    """Some Graphviz: `$FLOWDSL_DOT`, `dot`, or the one of the wheel `graphviz-pure`."""
-    beside = Path(sysconfig.get_path("scripts")) / "graphviz-pure"
-    for candidate in (os.environ.get("FLOWDSL_DOT"), shutil.which("dot"), str(beside)):
-        if candidate and Path(candidate).exists():
-            return candidate
-    raise SystemExit("no Graphviz here: pip install graphviz-pure")
-
-
 def digest(dot: graphviz.Digraph) -> str:
     """What the picture says that it was drawn from (quotes differ between versions of the library)."""
     return hashlib.sha256(dot.source.replace('"', "").encode()).hexdigest()[:16]
@@ -104,9 +92,11 @@ def main() -> None:
     if "--check" in sys.argv:
         raise SystemExit(0 if is_current() else f"{PICTURE} is out of date: python docs/state_diagram.py")
     dot = drawing()
-    done = subprocess.run([program(), "-Tsvg"], input=dot.source.encode(), stdout=subprocess.PIPE, check=True)
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(f"{done.stdout.decode().rstrip()}\n<!-- drawn from {digest(dot)} -->\n", encoding="utf-8")
+    program = find_dot()
+    drawn = program and render(program, dot.source)
+    if not drawn:
+        raise SystemExit("nothing here can draw: pip install graphviz-pure")
+    PICTURE.write_text(f"{drawn.decode().rstrip()}\n<!-- drawn from {digest(dot)} -->\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -136,6 +136,14 @@ def test_every_page_is_in_a_table_of_contents_and_is_there() -> None:
     assert pages == {"index", *listed}
 
 
+def test_the_picture_of_the_readme_shows_the_tasks_of_its_example() -> None:
+    (example,) = examples((REPOSITORY / "README.md").read_text(encoding="utf-8"))
+    picture = (REPOSITORY / "docs" / "images" / "readme.svg").read_text(encoding="utf-8")
+    tasks = [node.name for node in ast.parse(example.code).body if isinstance(node, ast.FunctionDef)]
+    assert tasks
+    assert [name for name in tasks if f">{name}</text>" not in picture] == [], "python docs/readme_picture.py draws it"
+
+
 def test_the_diagram_of_the_states_is_that_of_the_table() -> None:
     diagram = runpy.run_path(str(REPOSITORY / "docs" / "state_diagram.py"))
     assert diagram["is_current"](), "python docs/state_diagram.py draws it again"
