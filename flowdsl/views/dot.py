@@ -107,14 +107,18 @@ def _dressed(box: Box, face: Face) -> Dict[str, str]:
 
 
 def _label(box: Box, face: Face) -> str:
-    return "\n".join(_quoted(line) for line in (box.title, face.text) if line)
+    return _quoted(*(line for line in (box.title, face.text) if line))
 
 
-def _quoted(text: str) -> str:
-    """A label for DOT: `graphviz.escape` for its backslashes and angles, and no entities that DOT would resolve."""
+def _quoted(*lines: str) -> str:
+    """A label for DOT: no entities that DOT would resolve, no backslashes with a meaning, never HTML.
+
+    What `graphviz.escape` returns has a type of its own, which says that `<...>` is meant as text: it goes on as it is.
+    """
     import graphviz
 
-    return str(graphviz.escape(clean(text).replace("&", "&amp;")))
+    escaped: str = graphviz.escape("\n".join(clean(line).replace("&", "&amp;") for line in lines))
+    return escaped
 
 
 # ---- the chain

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Dict, Mapping, NamedTuple, Tuple
 
+from flowdsl.views.escape import shorten
+
 __all__ = ["GREY", "INK", "OUTLINE", "PLAIN", "Look", "by_weight", "counts_text", "look", "worst"]
 
 INK = "#111827"  # text on a fill
@@ -52,7 +54,7 @@ def look(state: str, cause: str = "") -> Look:
     """How `state` looks; a state that only a newer flowdsl knows is shown by its own name."""
     if cause == "given":
         return _GIVEN
-    return _LOOKS.get(state) or Look("?", state.replace("_", " "), PLAIN)
+    return _LOOKS.get(state) or Look("?", shorten(state, 30).replace("_", " "), PLAIN)
 
 
 def by_weight(counts: Mapping[str, int]) -> Tuple[Tuple[str, int], ...]:
