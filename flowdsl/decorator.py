@@ -10,7 +10,7 @@ from flowdsl.definition.checks import check_name
 from flowdsl.definition.define import Where
 from flowdsl.definition.dependencies import read_depends_on
 from flowdsl.definition.options import TaskOptions
-from flowdsl.definition.place import Place, place_of
+from flowdsl.definition.place import Here
 from flowdsl.definition.spec import Dependency
 from flowdsl.task import Task
 
@@ -64,12 +64,12 @@ def decorate(find: Callable[[FrameType], Flow], name: Any, options: Mapping[str,
     if name is not None and not isinstance(name, str) and callable(name):
         function, name = name, None
     said = {option: value for option, value in options.items() if value is not UNSAID.get(option, UNSAID)}
-    decorator = Decorator(find) if name is None and not said else _said(find, name, said, place_of(frame, function))
+    decorator = Decorator(find) if name is None and not said else _said(find, name, said, Here(frame, function))
     return decorator if function is None else decorator.apply(function, frame)
 
 
-def _said(find: Callable[[FrameType], Flow], name: Any, said: Dict[str, Any], place: Place) -> Decorator:
-    where = Where(name if isinstance(name, str) else None, place)
+def _said(find: Callable[[FrameType], Flow], name: Any, said: Dict[str, Any], here: Here) -> Decorator:
+    where = Where(name if isinstance(name, str) else None, here)
     if name is not None:
         check_name(name, where)
     written = read_depends_on(said.pop("depends_on", None), where)

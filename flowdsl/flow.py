@@ -27,7 +27,7 @@ from flowdsl.decorator import decorate
 from flowdsl.definition.checks import check_flag, check_name, refuse
 from flowdsl.definition.graph import build_graph, check_inputs
 from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOptions, Inherit, RunOptions
-from flowdsl.definition.place import execution, shell_of
+from flowdsl.definition.place import shell_of, standing
 from flowdsl.definition.resolve import Scope
 from flowdsl.definition.retry import Retry
 from flowdsl.definition.suggest import did_you_mean
@@ -372,7 +372,7 @@ def _earlier(flow: Flow, fresh: bool, frame: FrameType) -> Optional[Members]:
     """The tasks of the flow that the same cell made when it was run before."""
     if shell_of(frame) is None or frame.f_locals is not frame.f_globals:
         return None
-    now = execution(frame)
+    now = standing(frame)[1]
     earlier = _in_cells.get(flow.name)
     _in_cells[flow.name] = (flow, now)
     return None if fresh or earlier is None or earlier[1] == now else earlier[0].members

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.definition.define import define
 from flowdsl.definition.options import TaskOptions
-from flowdsl.definition.place import execution, place_of
+from flowdsl.definition.place import standing
 from flowdsl.definition.spec import Dependency, TaskSpec
 from flowdsl.task import Task
 
@@ -57,8 +57,9 @@ class Members:
         """Define a task, in the place of an earlier one of its name."""
         if isinstance(function, Task):
             name, function = name or function.name, function.spec.function
-        spec = define(function, name, options, written, home=self.newest, place=place_of(frame, function))
-        task: Task[Any, Any] = Task(self.newest, spec, execution(frame))
+        place, execution = standing(frame, function)
+        spec = define(function, name, options, written, home=self.newest, place=place)
+        task: Task[Any, Any] = Task(self.newest, spec, execution)
         earlier = self.tasks.get(spec.name)
         if earlier is not None:
             _warn(self.newest.name, earlier, task, frame)

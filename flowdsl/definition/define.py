@@ -42,7 +42,7 @@ class Where:
 
     __slots__ = ("name", "place")
 
-    def __init__(self, name: Optional[str], place: Place) -> None:
+    def __init__(self, name: Optional[str], place: object) -> None:
         self.name = name
         self.place = place
 

@@ -2,36 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from flowdsl.definition.checks import refuse
-from flowdsl.definition.parameters import VAR_KEYWORD, VAR_POSITIONAL, Parameter
+from flowdsl.definition.parameters import VAR_KEYWORD, VAR_POSITIONAL, VARIABLE, Parameter
 from flowdsl.definition.spec import Dependency
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import ConfigError, CycleError
 
 __all__ = ["fit", "read_depends_on"]
 
+Named = Mapping[str, Parameter]
+
 FORMS = "give a task, the name of one, a list of those, or {parameter: task}"
 
 
-def read_depends_on(value: Any, where: object) -> Tuple[Dependency, ...]:
+def read_depends_on(value: Any, where: object) -> List[Dependency]:
     """The dependencies as written; a str is one name, never its characters."""
-    if value is None:
-        return ()
-    if isinstance(value, (list, tuple)):
-        return tuple(dependency for item in value for dependency in _read(item, where))
-    return tuple(_read(value, where))
+    found: List[Dependency] = []
+    if value is not None:
+        for item in value if isinstance(value, (list, tuple)) else (value,):
+            if isinstance(item, dict):
+                found += [_taken_by(parameter, source, where) for parameter, source in item.items()]
+            else:
+                found.append(_one(item, where))
+    return found
 
 
-def _read(item: Any, where: object) -> Iterator[Dependency]:
-    if not isinstance(item, Mapping):
-        yield _one(item, where)
-        return
-    for parameter, source in item.items():
-        if not isinstance(parameter, str):
-            refuse(where, "depends_on", item, "has a key that is not the name of a parameter; write {parameter: task}")
-        yield _one(source, where)._replace(parameter=parameter)
+def _taken_by(parameter: Any, source: Any, where: object) -> Dependency:
+    if not isinstance(parameter, str):
+        refuse(where, "depends_on", {parameter: source}, "has a key that is no parameter; write {parameter: task}")
+    return _one(source, where)._replace(parameter=parameter)
 
 
 def _one(item: Any, where: object) -> Dependency:
@@ -49,22 +50,27 @@ def fit(
     written: Sequence[Dependency], parameters: Sequence[Parameter], name: str, home: Any, where: object
 ) -> Tuple[Dependency, ...]:
     """The dependencies of the task `name` of flow `home`, each with the parameter that takes it and none twice."""
-    named = {parameter.name for parameter in parameters if parameter.kind not in (VAR_POSITIONAL, VAR_KEYWORD)}
-    _refuse_itself(name, named, written, parameters, home)
+    named = {parameter.name: parameter for parameter in parameters if parameter.kind not in VARIABLE}
+    _refuse_itself(name, named, written, home)
     if not written:
         return ()
     star = next(("*" + parameter.name for parameter in parameters if parameter.kind == VAR_POSITIONAL), None)
     keywords = any(parameter.kind == VAR_KEYWORD for parameter in parameters)
-    fitted = [_fit(dependency, named, star, keywords, where) for dependency in written]
-    return _once([d._replace(owner=None) if d.owner is home else d for d in fitted], where)
+    found = _Fitted(where)
+    for task, parameter, path, owner in written:
+        taker = _taker(task, parameter, path, named, star, keywords, where)
+        found.add(Dependency(task, taker, path, None if owner is home else owner))
+    return found.without_doubles()
 
 
-def _fit(dependency: Dependency, named: Any, star: Optional[str], keywords: bool, where: object) -> Dependency:
-    task, parameter, path, _ = dependency
+def _taker(
+    task: str, parameter: Optional[str], path: Any, named: Named, star: Optional[str], keywords: bool, where: object
+) -> Optional[str]:
+    """The parameter that takes the result, in the form of `Dependency.parameter`."""
     if parameter is not None:
         if parameter in named or keywords:
-            return dependency
-        advice = "its parameters are: " + ", ".join(sorted(named)) if named else "it takes no parameters"
+            return parameter
+        advice = "its parameters are: " + ", ".join(named) if named else "it takes no parameters"
         raise ConfigError(
             "%s: depends_on names a parameter %r, which the function does not have%s"
             % (where, parameter, did_you_mean(parameter, named, advice))
@@ -73,37 +79,43 @@ def _fit(dependency: Dependency, named: Any, star: Optional[str], keywords: bool
     if taker is None and path:
         item = "%s[%r]" % (task, path[0])
         raise ConfigError("%s: nothing takes %s; write depends_on={parameter: %s}" % (where, item, item))
-    return dependency._replace(parameter=taker)
+    return taker
 
 
-def _once(fitted: Sequence[Dependency], where: object) -> Tuple[Dependency, ...]:
-    """Without what is said twice, and without order alone where a value comes from the same task."""
-    takers: Dict[str, Dependency] = {}
-    passing = {(d.task, id(d.owner)) for d in fitted if d.parameter is not None}
-    found: List[Dependency] = []
-    for dependency in fitted:
-        parameter = dependency.parameter
-        if dependency in found or (parameter is None and (dependency.task, id(dependency.owner)) in passing):
-            continue
-        if parameter is not None and not parameter.startswith("*"):
-            other = takers.setdefault(parameter, dependency)
-            if other is not dependency:
+class _Fitted:
+    """Dependencies without what is said twice, and without order alone where a value comes from the same task."""
+
+    def __init__(self, where: object) -> None:
+        self.where = where
+        self.takers: Dict[str, Dependency] = {}
+        self.found: Dict[Any, Dependency] = {}
+        self.passing: Set[Any] = set()  # tasks whose results some parameter takes
+
+    def add(self, dependency: Dependency) -> None:
+        task, parameter, path, owner = dependency
+        source = (task, id(owner))
+        if parameter is None:
+            self.found.setdefault(source, dependency)
+            return
+        self.passing.add(source)
+        if not parameter.startswith("*"):
+            other = self.takers.setdefault(parameter, dependency)
+            if other != dependency:
                 raise ConfigError(
                     "%s: parameter %r cannot take both %r and %r; take one of them out of depends_on"
-                    % (where, parameter, other.task, dependency.task)
+                    % (self.where, parameter, other.task, task)
                 )
-        found.append(dependency)
-    return tuple(found)
+        self.found.setdefault((source, parameter, repr(path) if path else ""), dependency)
+
+    def without_doubles(self) -> Tuple[Dependency, ...]:
+        return tuple(d for key, d in self.found.items() if d.parameter is not None or key not in self.passing)
 
 
-def _refuse_itself(
-    name: str, named: Any, written: Sequence[Dependency], parameters: Sequence[Parameter], home: Any
-) -> None:
-    for dependency in written:
-        if dependency.task == name and (dependency.owner is None or dependency.owner is home):
+def _refuse_itself(name: str, named: Named, written: Sequence[Dependency], home: Any) -> None:
+    for task, _, _, owner in written:
+        if task == name and (owner is None or owner is home):
             raise CycleError("task %r depends on itself; take it out of depends_on" % name, (name, name))
-    if name not in named or any(d.parameter == name for d in written):
+    if name not in named or named[name].has_default or any(dependency.parameter == name for dependency in written):
         return
-    if not next(p.has_default for p in parameters if p.name == name):
-        advice = "rename the parameter, or say where it comes from: depends_on={%r: ...}" % name
-        raise CycleError("task %r depends on itself: its parameter has its name; %s" % (name, advice), (name, name))
+    advice = "rename the parameter, or say where it comes from: depends_on={%r: ...}" % name
+    raise CycleError("task %r depends on itself: its parameter has its name; %s" % (name, advice), (name, name))

@@ -45,8 +45,8 @@ def _is_method(function: FunctionType) -> bool:
 
 def is_async(function: Any) -> bool:
     """Whether calling it gives a coroutine."""
-    if type(function) is FunctionType and function.__code__.co_flags & inspect.CO_COROUTINE:
-        return True
+    if type(function) is FunctionType and not function.__dict__:  # nobody has marked it
+        return bool(function.__code__.co_flags & inspect.CO_COROUTINE)
     return any(inspect.iscoroutinefunction(face) for face in _faces(function))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Collection, Dict, List, Mapping, Set
 
-from flowdsl.definition.parameters import VAR_KEYWORD, VAR_POSITIONAL
+from flowdsl.definition.parameters import VARIABLE
 from flowdsl.definition.spec import TaskSpec
 
 __all__ = ["needed", "sources_of"]
@@ -15,7 +15,7 @@ def sources_of(spec: TaskSpec, known: Mapping[str, TaskSpec]) -> Set[str]:
     bound = {dependency.parameter for dependency in spec.depends_on}
     found = {dependency.task for dependency in spec.depends_on if dependency.owner is None}
     for name, kind, has_default, _ in spec.parameters:
-        if not has_default and kind not in (VAR_POSITIONAL, VAR_KEYWORD) and name not in bound:
+        if not has_default and kind not in VARIABLE and name not in bound:
             found.add(name)
     return {name for name in found if name in known}
 

@@ -7,9 +7,10 @@ from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any, Callable, Dict, NamedTuple, Tuple
 
-__all__ = ["KEYWORD_ONLY", "POSITIONAL_ONLY", "VAR_KEYWORD", "VAR_POSITIONAL", "Parameter", "parameters_of"]
+__all__ = ["KEYWORD_ONLY", "POSITIONAL_ONLY", "VARIABLE", "VAR_KEYWORD", "VAR_POSITIONAL", "Parameter", "parameters_of"]
 
 POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
+VARIABLE = (VAR_POSITIONAL, VAR_KEYWORD)  # `*args`, `**kwargs`
 
 
 class Parameter(NamedTuple):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 from types import CodeType, FrameType
-from typing import Any, NamedTuple, Optional
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-__all__ = ["Place", "execution", "place_of", "shell_of"]
+__all__ = ["Here", "Place", "shell_of", "standing"]
 
 
 class Place(NamedTuple):
@@ -27,20 +27,43 @@ class Place(NamedTuple):
         return "typed in" if self.file.startswith(("In [", "<")) else self.file
 
 
-def place_of(frame: FrameType, function: Any = None) -> Place:
-    """The place of `function` where it stands in the code of `frame`, else the line that `frame` is at."""
-    code = frame.f_code
-    own = getattr(function, "__code__", None)
-    here = isinstance(own, CodeType) and own.co_filename == code.co_filename
-    line = own.co_firstlineno if isinstance(own, CodeType) and here else frame.f_lineno
-    return Place(_file(frame, code.co_filename), line or 0)
+class Here:
+    """The place of `frame`, looked up when somebody reads it."""
+
+    __slots__ = ("frame", "function")
+
+    def __init__(self, frame: FrameType, function: Any = None) -> None:
+        self.frame = frame
+        self.function = function
+
+    def __str__(self) -> str:
+        return str(standing(self.frame, self.function)[0])
 
 
-def _file(frame: FrameType, filename: str) -> str:
+def standing(frame: FrameType, function: Any = None) -> Tuple[Place, Optional[object]]:
+    """The place of `function` where it stands in the code of `frame`, else the line that `frame` is at.
+
+    With it comes what is equal for all code of one execution of a cell, or of one import of a module; None where
+    nobody can tell.
+    """
+    filename = frame.f_code.co_filename
+    own: Any = getattr(function, "__code__", None)
+    here = type(own) is CodeType and own.co_filename == filename
+    line: int = own.co_firstlineno if here else frame.f_lineno or 0
     shell = shell_of(frame)
-    if shell is None or not (filename.startswith("<") or "ipykernel_" in filename):
-        return filename
-    return sys.intern("In [%d]" % shell.execution_count)
+    if shell is None:
+        return Place(filename, line), _import_of(frame.f_globals, filename)
+    if filename.startswith("<") or "ipykernel_" in filename:
+        filename = sys.intern("In [%d]" % shell.execution_count)
+    return Place(filename, line), _executions.of(shell)
+
+
+def _import_of(space: Dict[str, Any], filename: str) -> Optional[object]:
+    name = space.get("__name__", "")
+    module = sys.modules.get(name)
+    if module is None or module.__dict__ is not space or filename.startswith("<"):
+        return None
+    return space.get("__spec__") or str(name)  # a reload brings a new spec; a script has none, and runs once
 
 
 def shell_of(frame: FrameType) -> Optional[Any]:
@@ -68,15 +91,3 @@ class _Executions:
 
 
 _executions = _Executions()
-
-
-def execution(frame: FrameType) -> Optional[object]:
-    """What is equal for all code of one execution of a cell, or of one import of a module; None where nobody knows."""
-    shell = shell_of(frame)
-    if shell is not None:
-        return _executions.of(shell)
-    space = frame.f_globals
-    module = sys.modules.get(space.get("__name__", ""))
-    if module is None or module.__dict__ is not space or frame.f_code.co_filename.startswith("<"):
-        return None
-    return (space.get("__spec__"),)

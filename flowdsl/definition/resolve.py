@@ -10,14 +10,13 @@ from typing import Collection, Dict, Iterable, List, Mapping, NamedTuple, Option
 
 from flowdsl.definition.edge import Edge
 from flowdsl.definition.options import INHERIT, Inherit, Retry
-from flowdsl.definition.parameters import VAR_KEYWORD, VAR_POSITIONAL, Parameter
+from flowdsl.definition.parameters import VARIABLE, Parameter
 from flowdsl.definition.spec import Dependency, TaskSpec
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import GraphError
 
 __all__ = ["Resolution", "Scope"]
 
-VARIABLE = (VAR_POSITIONAL, VAR_KEYWORD)
 MAX_TASKS = 1_000_000
 
 
@@ -77,7 +76,7 @@ class Resolution:
         if spec.uses:
             self._check_limits(spec, scope)
         if spec.depends_on:
-            found = [self._edge(name, spec, dependency, scope) for dependency in spec.depends_on]
+            found = [self._edge(dependency, spec, scope) for dependency in spec.depends_on]
             bound = {edge[2] for edge in found}
         known, specs = scope.specs, self.specs
         for parameter in spec.parameters:
@@ -92,7 +91,7 @@ class Resolution:
             found.append(Edge(source, name, source))
         return tuple(found)
 
-    def _edge(self, name: str, spec: TaskSpec, dependency: Dependency, scope: Scope) -> Edge:
+    def _edge(self, dependency: Dependency, spec: TaskSpec, scope: Scope) -> Edge:
         source, parameter, path, owner = dependency
         if owner is not None:
             scope = self._scope_of(owner.scope)
@@ -100,7 +99,7 @@ class Resolution:
             raise _unknown(spec, source, scope, foreign=owner is not None)
         if source not in self.specs or self._strangers or owner is not None:
             self._reach(source, scope)
-        return Edge(source, name, parameter, path)
+        return Edge(source, spec.name, parameter, path)
 
     def _scope_of(self, scope: Scope) -> Scope:
         if scope.specs is self.home.specs:
