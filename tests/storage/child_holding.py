@@ -20,8 +20,9 @@ journal.append([EVENT], 1.8e9)
 if len(sys.argv) > 2 and os.fork() == 0:
     try:
         journal.append([EVENT], 1.8e9)
+        os.write(1, b"the child wrote\n")
     except LogWriteError:
-        os.write(1, b"the child may not write\nholding\n")
+        os.write(1, b"the child may not write\n")
     os.read(0, 1)
     os._exit(0)
 if len(sys.argv) == 2:

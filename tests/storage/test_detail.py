@@ -100,6 +100,8 @@ def test_a_detail_that_cannot_be_put_away_is_a_log_write_error_and_leaves_no_lin
         (journal.path / "details").write_text("in the way")
         with pytest.raises(LogWriteError):
             journal.append([started("b"), added(detail={"upstream": UPSTREAM})], AT)
+        with pytest.raises(LogWriteError, match="an earlier write failed"):
+            journal.append([started("c")], AT)
     log = read_journal(journal.path)
     assert [event.task for _, event in events_of(log)] == ["a"]
     assert not log.torn

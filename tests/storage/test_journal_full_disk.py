@@ -33,7 +33,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         [mount, "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     if done.returncode:
-        pytest.skip(f"no tmpfs can be mounted here: {done.stdout.decode(errors='replace').strip()}")
+        pytest.skip(f"no tmpfs can be mounted here: {done.stdout.decode(errors='replace').splitlines()[0]}")
     yield place
     subprocess.run(["umount", str(place)], check=True)
 

@@ -148,6 +148,7 @@ def test_a_line_of_a_newer_version_is_called_that_and_never_misread(run_dir: Pat
         {"detail": "text"},
         {"detail": [1]},
         {"detail": float("nan")},
+        {"detail": {"cpu_s": float("nan")}},
         {"spilled": "details/../../x"},
     ],
     ids=repr,
@@ -188,6 +189,15 @@ def test_rubbish_in_the_place_of_a_line_is_damage_and_never_an_exception(run_dir
     log = read_journal(run_dir)
     assert [event.task for _, event in events_of(log)] == ["a", "b", "d", "e"]
     assert [damage.line for damage in log.damage] == [3]
+
+
+def test_more_than_one_object_in_a_line_is_damage(run_dir: Path) -> None:
+    lines = lines_of(run_dir)
+    body = lines[2].rsplit(b',"crc"', 1)[0] + b'} {"state":"succeeded"'
+    replace_lines(run_dir, *lines[:2], body + b',"crc":"%08x"}' % crc32(body), *lines[3:])
+    log = read_journal(run_dir)
+    assert [event.task for _, event in events_of(log)] == ["a", "b", "d", "e"]
+    assert "not one JSON object" in log.damage[0].reason
 
 
 def test_a_line_of_many_megabytes_is_damage_and_is_not_parsed(run_dir: Path) -> None:
