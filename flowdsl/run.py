@@ -84,7 +84,9 @@ class Run:
         """The tasks that failed or timed out for good so far, each with its exception."""
         outcomes = self._driver.core.errors
         found = failures(self.snapshot())
-        return tuple(one._replace(exception=outcomes[one.task].exception) if one.task in outcomes else one for one in found)
+        return tuple(
+            one._replace(exception=outcomes[one.task].exception) if one.task in outcomes else one for one in found
+        )
 
     # ---- results
 

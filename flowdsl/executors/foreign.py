@@ -32,6 +32,7 @@ class ForeignExecutor:
         self._executor = executor
         self._listener = listener
         self._lock = threading.Lock()
+        self._order = threading.RLock()  # an end is reported after its begin
         self._futures: Dict[Key, Future[bytes]] = {}
         self._begun: Set[Key] = set()
         self._unwanted: Set[Key] = set()  # stopped before they were launched
@@ -84,7 +85,7 @@ class ForeignExecutor:
         self._listener.ended(*key, outcome, "", None)
 
     def _done(self, key: Key, future: Future[bytes]) -> None:
-        with self._lock:
+        with self._order, self._lock:
             self._futures.pop(key, None)
             begun = key in self._begun
             self._begun.discard(key)
@@ -103,11 +104,17 @@ class ForeignExecutor:
     def _look(self) -> None:
         """Report what has begun; sleeps while there is nothing that has not."""
         while not self._closed:
-            with self._lock:
-                waiting = [key for key in self._futures if key not in self._begun]
-                started = [key for key in waiting if self._futures[key].running()]
-                self._begun.update(started)
-            for key in started:
-                self._listener.begun(*key, None)
+            with self._order:
+                waiting = self._report_begun()
             self._wake.wait(LOOK if waiting else None)
             self._wake.clear()
+
+    def _report_begun(self) -> bool:
+        """Tell of the futures that run since the last look; whether there are some that do not."""
+        with self._lock:
+            waiting = [key for key in self._futures if key not in self._begun]
+            started = [key for key in waiting if self._futures[key].running()]
+            self._begun.update(started)
+        for key in started:
+            self._listener.begun(*key, None)
+        return len(waiting) > len(started)

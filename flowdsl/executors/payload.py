@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 def pack(task: str, attempt: int, call: Call) -> bytes:
     """The payload of an attempt; raises Unpicklable with the name of what cannot be sent."""
     try:
-        body = cloudpickle.dumps((task, attempt, tuple(call)))
+        body: bytes = cloudpickle.dumps((task, attempt, tuple(call)))
     except Exception as exc:
         raise Unpicklable("task %r cannot be sent to another process: %s" % (task, _who(call, exc))) from exc
     return HEADER.pack(MAGIC, VERSION, *sys.version_info[:2]) + body

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import queue
 import threading
+from collections import deque
 from concurrent.futures import Executor, Future
-from typing import Any, Callable, List, NamedTuple, Optional, Set
+from itertools import islice
+from typing import Any, Callable, Deque, List, NamedTuple, Set
 
 from flowdsl.engine.policy import Kind
 from flowdsl.errors import AttemptStopped
@@ -34,10 +36,11 @@ class ThreadExecutor(Executor):
         self._max_workers = max_workers
         self._name = name
         self._lock = threading.Lock()
-        self._items: queue.SimpleQueue[Optional[_Item]] = queue.SimpleQueue()
+        self._items: Deque[_Item] = deque()
+        self._calls: queue.SimpleQueue[None] = queue.SimpleQueue()  # one to wake a thread, an item or an end waits
         self._threads: Set[threading.Thread] = set()
         self._retired: Set[threading.Thread] = set()
-        self._idle = 0
+        self._idle: Set[threading.Thread] = set()
         self._started = 0
         self._closed = False
 
@@ -46,9 +49,9 @@ class ThreadExecutor(Executor):
         with self._lock:
             if self._closed:
                 raise RuntimeError("this executor has been shut down")
-            self._items.put(_Item(future, fn, args, kwargs))
-            if self._items.qsize() > self._idle and len(self._threads) < self._max_workers:
-                self._start_thread()
+            self._items.append(_Item(future, fn, args, kwargs))
+            self._calls.put(None)
+            self._start_thread_if_short()
         return future
 
     def abandon(self, thread: threading.Thread) -> None:
@@ -58,24 +61,23 @@ class ThreadExecutor(Executor):
                 return
             self._threads.discard(thread)
             self._retired.add(thread)
-            if self._items.qsize() > self._idle:
-                self._start_thread()
+            self._start_thread_if_short()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """No more work; with `wait`, return when every thread that was not abandoned has ended."""
         with self._lock:
             self._closed = True
-            while cancel_futures and not self._items.empty():
-                item = self._items.get_nowait()
-                if item is not None:
-                    item.future.cancel()
+            while cancel_futures and self._items:
+                self._items.popleft().future.cancel()
             threads: List[threading.Thread] = list(self._threads)
             for _ in threads:
-                self._items.put(None)
+                self._calls.put(None)
         for thread in threads if wait else ():
             thread.join()
 
-    def _start_thread(self) -> None:
+    def _start_thread_if_short(self) -> None:
+        if len(self._items) <= len(self._idle) or len(self._threads) >= self._max_workers:
+            return
         self._started += 1
         name = "%s-%d" % (self._name, self._started)
         thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -95,24 +97,26 @@ class ThreadExecutor(Executor):
                 continue
 
     def _take(self, me: threading.Thread, slot: List[_Item]) -> bool:
-        """Wait for work and put it into `slot`; False when this thread is to end."""
-        with self._lock:
-            if me in self._retired:
-                self._retired.discard(me)
-                return False
-            self._idle += 1
-        item = None
-        try:
-            item = self._items.get()
-            if item is not None:
-                slot.append(item)
-        finally:
+        """Wait for work and put it into `slot`; False when this thread is to end.
+
+        A stop may be raised after any line. What it makes us miss is only a call to wake up: items are looked for
+        before each wait, and go from the queue into the slot in one step that no stop can divide.
+        """
+        while True:
             with self._lock:
-                self._idle -= 1
-        if item is None:
+                self._idle.discard(me)
+            try:
+                slot.extend(islice(iter(self._items.popleft, None), 1))
+                return True
+            except IndexError:  # nothing is there
+                pass
             with self._lock:
-                self._threads.discard(me)
-        return item is not None
+                if me in self._retired or (self._closed and not self._items):
+                    self._retired.discard(me)
+                    self._threads.discard(me)
+                    return False
+                self._idle.add(me)
+            self._calls.get()
 
 
 def _answer(slot: List[_Item]) -> None:

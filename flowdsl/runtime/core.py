@@ -66,10 +66,10 @@ class Core:
         events, effects = self.scheduler.handle(message, now)
         if events:
             self._events += events
-            if events[0].event == ev.ATTEMPT_SUCCEEDED:
-                assert outcome is not None
-                self.results.put(events[0].task, outcome.value)
-            elif events[0].event != ev.ATTEMPT_STARTED:
+            first = events[0]
+            if first.event == ev.ATTEMPT_SUCCEEDED and outcome is not None:
+                self.results.put(first.task, outcome.value)
+            elif first.event != ev.ATTEMPT_STARTED or len(events) > 1:
                 self._note(events, outcome)
             if self.results.releases:
                 self._release(events)
@@ -122,6 +122,8 @@ class Core:
                 self.errors[event.task] = Outcome(
                     "timed_out", "timeout", error_type=told["error_type"], error=told["error"]
                 )
+            elif event.event == ev.ATTEMPT_SUCCEEDED and outcome is not None:
+                self.results.put(event.task, outcome.value)
             elif event.attempt and outcome is not None and event.event in ev.ATTEMPT_STATE:
                 self.errors[event.task] = outcome
             if event.mechanism == "abandoned":

@@ -1,0 +1,87 @@
+"""What crosses the border to a worker: bytes with a header, and answers that never raise."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from typing import Any
+
+import pytest
+
+from flowdsl.executors import payload
+from flowdsl.executors.outcome import Call
+
+
+class Sticky(Exception):
+    """Pickles, and does not unpickle: the classic that breaks a whole process pool."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+
+
+class Locked(Exception):
+    def __init__(self) -> None:
+        super().__init__("has a lock")
+        self.lock = threading.Lock()
+
+
+class OpensBadly:
+    def __reduce__(self) -> Any:
+        return (int, ("not a number",))
+
+
+def answer(function: Any, *args: Any) -> payload.Answer:
+    return payload.unpack(payload.work(payload.pack("t", 1, Call(function, args, {}))))
+
+
+def test_a_closure_travels_by_value() -> None:
+    factor = 3
+    assert answer(lambda x: factor * x, 14).outcome.value == 42
+
+
+def test_an_exception_that_does_not_unpickle_is_told_as_text() -> None:
+    def bad() -> None:
+        raise Sticky(1, "told")
+
+    outcome = answer(bad).outcome
+    assert (outcome.state, outcome.error_type, outcome.error) == ("failed", "Sticky", "told")
+    assert "in bad" in outcome.traceback
+    assert outcome.exception is None
+
+
+def test_an_exception_that_holds_a_lock_is_told_as_text() -> None:
+    def bad() -> None:
+        raise Locked
+
+    outcome = answer(bad).outcome
+    assert (outcome.error_type, outcome.error) == ("Locked", "has a lock")
+
+
+def test_a_result_that_cannot_be_pickled_fails_with_the_name_of_its_type() -> None:
+    outcome = answer(threading.Lock).outcome
+    assert (outcome.state, outcome.cause) == ("failed", "unpicklable")
+    assert "of type lock" in outcome.error
+
+
+def test_a_result_that_cannot_be_unpickled_fails_and_says_why() -> None:
+    outcome = answer(OpensBadly).outcome
+    assert (outcome.state, outcome.cause) == ("failed", "unpicklable")
+    assert "not a number" in outcome.error
+
+
+def test_an_argument_that_cannot_be_pickled_is_named_before_anything_is_sent() -> None:
+    with pytest.raises(payload.Unpicklable, match="argument 'lock' .lock. cannot be pickled"):
+        payload.pack("t", 1, Call(print, (), {"lock": threading.Lock()}))
+
+
+def test_another_python_is_refused_before_anything_is_unpickled() -> None:
+    data = bytearray(payload.pack("t", 1, Call(int, (), {})))
+    data[6] += 1  # the minor version
+    outcome = payload.unpack(payload.work(bytes(data))).outcome
+    assert (outcome.state, outcome.cause) == ("failed", "unpicklable")
+    assert "use the same" in outcome.error
+
+
+def test_rubbish_is_an_outcome_too() -> None:
+    for data in (b"", b"FDS", b"rubbish" * 10, pickle.dumps(1)):
+        assert payload.unpack(payload.work(data)).outcome.state == "failed"
