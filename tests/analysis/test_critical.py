@@ -28,15 +28,15 @@ def rows(frame: pd.DataFrame, *names: str) -> List[Any]:
 
 
 def test_the_path_comes_first_and_the_others_by_their_slack() -> None:
-    #  a(2) -> b(3) -> d(1)   and   a(2) -> c(1) -> d(1)   and   e(4)
-    spans = {"e": (0.0, 4.0), "a": (0.0, 2.0), "c": (2.0, 3.0), "b": (2.0, 5.0), "d": (5.0, 6.0)}
+    #  a(2) -> b(3) -> d(1)   and   a(2) -> c(1) -> d(1)   and   e(3)
+    spans = {"e": (0.0, 3.0), "a": (0.0, 2.0), "c": (2.0, 3.0), "b": (2.0, 5.0), "d": (5.0, 6.0)}
     frame = critical_path(fold(run_of(spans, {"b": ["a"], "c": ["a"], "d": ["b", "c"]})))
     assert rows(frame, "task", "on_path", "elapsed_s", "earliest_s", "latest_s", "slack_s") == [
         ("a", True, 2.0, 0.0, 0.0, 0.0),
         ("b", True, 3.0, 2.0, 2.0, 0.0),
         ("d", True, 1.0, 5.0, 5.0, 0.0),
-        ("e", False, 4.0, 0.0, 2.0, 2.0),
         ("c", False, 1.0, 2.0, 4.0, 2.0),
+        ("e", False, 3.0, 0.0, 3.0, 3.0),
     ]
 
 

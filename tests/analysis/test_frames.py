@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from flowdsl.analysis.frames import attempts_frame, events_frame, tasks_frame
-from flowdsl.engine.events import Event
+from flowdsl.engine.events import Batch, Event
 from flowdsl.engine.snapshot import fold
 from flowdsl.engine.states import CAUSES, MECHANISMS, TASK_STATES
 from tests.analysis.journals import (
@@ -178,6 +178,13 @@ def test_times_are_exact_to_the_microsecond() -> None:
     frame = three_frames(run)["tasks"]
     assert [stamp.microsecond for stamp in (frame["queued_at"][0], frame["started_at"][0])] == [123456, 123457]
     assert frame["wait_s"][0] == 0.000001
+
+
+@pytest.mark.parametrize("second", [1_700_000_000, 2_200_000_000])  # in 2039 cutting off would no longer do
+def test_no_microsecond_is_lost_on_the_way(second: int) -> None:
+    micros = list(range(0, 1_000_000, 997))
+    run = [Batch(seq, second + micro / 1e6, (added("a"),)) for seq, micro in enumerate(micros)]
+    assert three_frames(run)["events"]["at"].dt.microsecond.tolist() == micros
 
 
 def test_words_of_a_newer_flowdsl_are_null_and_not_an_error() -> None:

@@ -204,6 +204,14 @@ def test_what_a_dead_process_left_open_becomes_interrupted() -> None:
     assert snapshot.tasks["b"].ended_at == snapshot.attempts[1].ended_at == 2_000.0
 
 
+def test_an_attempt_that_had_ended_keeps_its_end_when_the_process_dies_before_the_retry() -> None:
+    snapshot = snap(run_started(), added("a"), ready("a"), started("a"), retried("a", retry_at=60.0))
+    snapshot.interrupted(2_000.0)
+    (attempt,), row = snapshot.attempts, snapshot.tasks["a"]
+    assert (attempt.state, attempt.cause, attempt.ended_at) == ("failed", "raised", 1004)
+    assert (row.state, row.retry_at) == ("interrupted", None)
+
+
 def test_an_interrupted_run_has_no_end_where_nobody_saw_it() -> None:
     snapshot = snap(run_started(), added("a"), ready("a"), started("a"))
     snapshot.interrupted()
