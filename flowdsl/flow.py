@@ -33,6 +33,7 @@ from flowdsl.definition.retry import Retry
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import DefinitionError, InputError
 from flowdsl.graph import Graph, drawable, pictures
+from flowdsl.hold import check_not_held
 from flowdsl.members import Members
 from flowdsl.task import Task
 
@@ -343,6 +344,7 @@ class Flow:
 
     def _ready(self, inputs: Any, options_and_inputs: Dict[str, Any]) -> Tuple[Graph, Dict[str, Any], RunOptions]:
         """What a run needs, checked before anything of it exists."""
+        check_not_held()
         where = "run of flow %r" % self.name
         said = {name: value for name, value in options_and_inputs.items() if name in RUN_CHECKS}
         options = RunOptions.checked(where, **said)

@@ -13,6 +13,7 @@ from flowdsl.engine import states as st
 from flowdsl.engine.failures import Failure, failures
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.errors import InternalError, LogWriteError, ResultReleased, RunFailed, TaskResultError
+from flowdsl.hold import check_not_held
 from flowdsl.runtime.driver import Driver
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class AbandonedWarning(RuntimeWarning):
 
 def last_run() -> Optional[Run]:
     """The run that was started last in this process, also when `run()` raised; None before the first."""
+    check_not_held()
     return _last
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
@@ -12,6 +13,7 @@ from flowdsl.engine.failures import Failure, failures
 from flowdsl.engine.snapshot import Snapshot, fold
 from flowdsl.engine.states import RUNNING
 from flowdsl.errors import TaskResultError
+from flowdsl.hold import check_not_held
 from flowdsl.storage.reading import Log, read_journal, run_dirs
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ class PastRun:
         from flowdsl.analysis.timeline import Timeline
         from flowdsl.views.timeline import timeline_svg
 
-        return Timeline(self._snapshot, timeline_svg)
+        return Timeline(self._snapshot, timeline_svg, now=None if self.done else time.time())
 
     def critical_path(self) -> pd.DataFrame:
         """A DataFrame that says which tasks made the run long; see `flowdsl.analysis.critical.critical_path`."""
@@ -217,6 +219,7 @@ def load_runs(log_dir: Union[str, os.PathLike[str]] = "./logs/tasks") -> Runs:
     >>> len(runs), len(runs.tasks)
     (0, 0)
     """
+    check_not_held()
     runs: List[PastRun] = []
     damaged: List[Damaged] = []
     for run_dir in run_dirs(log_dir):
