@@ -20,6 +20,7 @@ nb_execution_mode = "force"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
 nb_execution_excludepatterns = ["quickstart.ipynb"]  # it shows what was committed with it
+nb_execution_in_temp = True  # their `./logs` go away with them
 nb_merge_streams = True
 suppress_warnings = ["mystnb.unknown_mime_type"]
 
