@@ -98,6 +98,7 @@ def test_a_run_that_goes_on_shows_as_it_stands(log_dir: Path) -> None:
         run = load_runs(log_dir)["r1"]
         assert (run.state, run.done) == ("running", False)
         assert run.tasks["state"].tolist() == ["succeeded", "ready", "running", "pending"]
+        assert run.timeline().frame["end_s"].max() > 1e6  # it has been running ever since
         assert load_runs(log_dir).summary[["ended_at", "duration_s"]].isna().all(axis=None)
     finally:
         journal.close()
