@@ -175,7 +175,8 @@ class Scheduler:
         number = table.number[message.task]
         if table.attempts[number] != message.attempt or table.states[number] != st.RUNNING:
             if number not in self._launched or table.attempts[number] != message.attempt:
-                self._release(number, message.attempt, events)
+                if message.mechanism != "abandoned":  # that it was left behind is known
+                    self._release(number, message.attempt, events)
                 return
             if self._never_began(number, message, now, events, effects):
                 return
@@ -209,7 +210,7 @@ class Scheduler:
         stopping = self._stopping.get(number)
         if stopping is not None and message.mechanism == "withdrawn":
             self._take_back(number)
-            self._table.cancel(number, *stopping, events)
+            self._table.cancel(number, *stopping, events, mechanism=message.mechanism)
             return True
         if st.TRANSITIONS.get((st.READY, message.cause)) != st.FAILED:
             return False

@@ -13,8 +13,6 @@ from flowdsl.engine.queue import Key
 
 Detail = Optional[Mapping[str, Any]]
 
-FOLLOWS_FAILURE = frozenset((st.FAILED, st.TIMED_OUT, st.UPSTREAM_FAILED))
-
 
 class TaskTable:
     """Every state of every task changes here, by the one table of transitions; `on_ready` hears of tasks to queue."""
@@ -65,9 +63,9 @@ class TaskTable:
         self.open += 1
         events.append(Event(ev.TASK_ADDED, node.name, 0, "", st.PENDING, "added", detail=node.detail))
 
-    def cancel(self, number: int, cause: str, cause_task: str, events: List[Event]) -> None:
+    def cancel(self, number: int, cause: str, cause_task: str, events: List[Event], mechanism: str = "") -> None:
         """No cascade: whoever waits for this one is cancelled by the same order."""
-        self.move(number, cause, ev.TASK_CANCELLED, events, cause_task=cause_task)
+        self.move(number, cause, ev.TASK_CANCELLED, events, cause_task=cause_task, mechanism=mechanism)
         self._children[number] = None
         self.open -= 1
 
@@ -136,7 +134,7 @@ class TaskTable:
         return self._decide_blamed(number, run_when, blame, events)
 
     def _decide_blamed(self, number: int, run_when: str, blame: Dict[str, str], events: List[Event]) -> bool:
-        failed = next((who for state, who in blame.items() if state in FOLLOWS_FAILURE), None)
+        failed = next((who for state, who in blame.items() if state in st.DONE_BADLY), None)
         if run_when == "all_succeeded" and failed is not None:
             return self._end_for(number, "upstream_failed", ev.TASK_UPSTREAM_FAILED, failed, events)
         if self._waiting[number]:

@@ -1,0 +1,102 @@
+"""What each task of a run was promised, and what became of it as far as its events have told: for the checker."""
+
+from __future__ import annotations
+
+from typing import List, Mapping, NamedTuple, Optional, Set, Tuple
+
+from flowdsl.definition.options import Retry
+from flowdsl.engine import states as st
+from flowdsl.engine.policy import Kind, Node
+
+__all__ = ["Row", "Rule", "guilty", "promised", "told", "verdict"]
+
+
+class Rule(NamedTuple):
+    """What a task was promised."""
+
+    run_when: str
+    uses: Tuple[str, ...]
+    retries: int
+    retry: Optional[Retry] = None  # None: only the number is known
+    replaces: bool = True  # a worker that is left behind takes no slot
+
+
+class Row:
+    """One task, as far as its events have told."""
+
+    __slots__ = (
+        "abandoned",
+        "begun",
+        "cause",
+        "cause_task",
+        "children",
+        "ends",
+        "first_begun",
+        "name",
+        "open",
+        "retry_at",
+        "rule",
+        "state",
+        "upstream",
+    )
+
+    def __init__(self, name: str, rule: Rule, upstream: Tuple[str, ...]) -> None:
+        self.name = name
+        self.rule = rule
+        self.upstream = upstream
+        self.state = st.PENDING
+        self.cause = "added"
+        self.cause_task = ""
+        self.children: List[Row] = []
+        self.open = 0  # dependencies that have not ended
+        self.ends: Set[str] = set()  # the states in which dependencies ended
+        self.begun = 0  # attempts
+        self.first_begun = 0.0
+        self.retry_at = 0.0
+        self.abandoned: Set[int] = set()  # attempts that are still going
+
+
+def verdict(row: Row) -> str:
+    """The state that its dependencies want for a task that has not begun."""
+    badly = not row.ends.isdisjoint(st.DONE_BADLY)
+    if row.rule.run_when == "all_succeeded" and badly:
+        return st.UPSTREAM_FAILED
+    if row.open:
+        return st.PENDING
+    if row.rule.run_when == "all_done":
+        return st.READY
+    if row.rule.run_when == "any_failed":
+        return st.READY if badly or not row.upstream else st.SKIPPED
+    if st.CANCELLED in row.ends:
+        return st.CANCELLED
+    return st.SKIPPED if st.SKIPPED in row.ends else st.READY
+
+
+def guilty(row: Row, state: str, rows: Mapping[str, Row]) -> Set[str]:
+    """The tasks that may have begun it, when a task is in this state for the sake of its dependencies."""
+    like = st.DONE_BADLY if state == st.UPSTREAM_FAILED else {state}
+    parents = [rows[name] for name in row.upstream if rows[name].state in like]
+    return {p.cause_task if p.cause.startswith("upstream_") else p.name for p in parents}
+
+
+def promised(node: Node, kinds: Mapping[str, Kind]) -> Tuple[Rule, Tuple[str, ...]]:
+    """The rule of a task and its dependencies, from what the machine was told."""
+    policy = node.policy
+    kind = kinds.get(policy.kind)
+    replaces = kind is None or kind.replaces
+    rule = Rule(policy.run_when, policy.uses, policy.retry.retries, policy.retry, replaces)
+    return rule, () if node.given else node.upstream
+
+
+def told(detail: Mapping[str, object]) -> Tuple[Rule, Tuple[str, ...]]:
+    """The rule of a task and its dependencies, from its `task_added` event; what is left out has its default."""
+    retries = detail.get("retries", 0)
+    run_when = str(detail.get("run_when", "all_succeeded"))
+    return Rule(run_when, _names(detail, "uses"), retries if isinstance(retries, int) else 0), _names(
+        detail, "upstream"
+    )
+
+
+def _names(detail: Mapping[str, object], key: str) -> Tuple[str, ...]:
+    value = detail.get(key)
+    return tuple(map(str, value)) if isinstance(value, (list, tuple)) else ()

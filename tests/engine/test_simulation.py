@@ -1,0 +1,104 @@
+"""Random runs, watched after every input; and faults planted in the machine, to show that the watch sees them."""
+
+from __future__ import annotations
+
+from typing import Dict, List, Sequence, Type
+
+import pytest
+
+from flowdsl.engine import states as st
+from flowdsl.engine.check import Checker, InvariantBroken
+from flowdsl.engine.events import Batch, Event
+from flowdsl.engine.scheduler import Scheduler
+from tests.engine import chaos, planted, run_seeds
+from tests.engine.chaos import run_seed
+
+# Seeds that once failed, and what they found.
+ONCE_FAILED: Dict[int, str] = {
+    1: "a worker that died under an attempt that begins at launch was not heard",
+    3: "a timeout was retried although `retry_on` does not name it",
+    5: "an outcome before its begin was no transition, and the slot was lost",
+    22: "an attempt was given up twice, and taken for one that had ended",
+    36: "all that was ready waited for a limit that an abandoned attempt held",
+    74: "a worker died under an attempt that had not told its begin",
+    91: "an abandoned attempt was released before it had ended",
+    107: "the worker of an abandoned attempt died, and its slot was never given back",
+    267: "tasks that waited for the limit of an abandoned attempt waited for ever",
+}
+
+# What the simulation does not bring about: results from a cache, a dead driver, a task cancelled alone.
+NOT_SIMULATED = {"cache_hit", "process_died", "upstream_cancelled"}
+
+
+@pytest.mark.parametrize("first", range(0, 1000, 100))
+def test_a_hundred_random_runs_keep_every_invariant(first: int) -> None:
+    for seed in range(first, first + 100):
+        run_seed(seed)
+
+
+@pytest.mark.parametrize("seed", sorted(ONCE_FAILED))
+def test_a_seed_that_once_failed_fails_no_more(seed: int) -> None:
+    run_seed(seed)
+
+
+def test_the_same_seed_is_the_same_run() -> None:
+    first, second = run_seed(7).snapshot, run_seed(7).snapshot
+    assert [repr(row) for row in first.tasks.values()] == [repr(row) for row in second.tasks.values()]
+    assert [(a.task, a.started_at, a.ended_at) for a in first.attempts] == [
+        (a.task, a.started_at, a.ended_at) for a in second.attempts
+    ]
+
+
+def fault_of(seed: int, machine: Type[Scheduler]) -> str:
+    """What the watch says of the run of this seed on this machine; "" where it sees nothing."""
+    try:
+        run_seed(seed, machine)
+    except (AssertionError, KeyError) as exc:  # a machine that lost its way may well stumble
+        return str(exc) or repr(exc)
+    return ""
+
+
+@pytest.mark.parametrize("machine", planted.MACHINES)
+def test_a_planted_fault_is_caught_within_three_hundred_seeds(machine: Type[Scheduler]) -> None:
+    assert any(fault_of(seed, machine) for seed in range(300))
+
+
+def all_events(monkeypatch: pytest.MonkeyPatch, seeds: Sequence[int]) -> List[Event]:
+    """Every event of the runs of these seeds."""
+    seen: List[Event] = []
+    take = Checker.take
+
+    def keep(self: Checker, batch: Batch) -> None:
+        seen.extend(batch.events)
+        take(self, batch)
+
+    monkeypatch.setattr(Checker, "take", keep)
+    for seed in seeds:
+        run_seed(seed)
+    return seen
+
+
+def test_the_simulation_brings_about_every_transition_and_mechanism(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = all_events(monkeypatch, range(1500))
+    wanted = {key for key in st.TRANSITIONS if key[1] not in NOT_SIMULATED}
+    assert wanted - {(event.before, event.cause) for event in events if event.task} == set()
+    ends = {key for key in st.RUN_TRANSITIONS if key[1] not in NOT_SIMULATED}
+    assert ends - {(event.before, event.cause) for event in events if not event.task} == set()
+    assert set(st.MECHANISMS) - {event.mechanism for event in events} == set()
+
+
+def test_the_command_prints_how_fast_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_seeds.main(["--seeds", "20", "--jobs", "1"]) == 0
+    assert "seeds/s" in capsys.readouterr().out
+
+
+def test_the_command_names_the_seed_that_failed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails_at_five(seed: int) -> None:
+        if seed >= 5:
+            raise InvariantBroken("planted")
+
+    monkeypatch.setattr(chaos, "run_seed", fails_at_five)
+    assert run_seeds.main(["--seeds", "20", "--jobs", "1"]) == 1
+    assert "seed 5 failed: InvariantBroken: planted" in capsys.readouterr().out
