@@ -73,9 +73,7 @@ def layered_svg(picture: Drawing, tall: AbstractSet[str] = frozenset()) -> str:
     down = max((y + layers.height[n] / 2 for n, y in enumerate(centres)), default=0.0) + _MARGIN
     points = [Point(xs[layers.layer[n]], y) for n, y in enumerate(centres)]
     body = [_arrow(arrow, way, points, widths) for arrow, way in zip(picture.arrows, layers.way)]
-    body += [
-        _box(box, points[n], widths[n], layers.height[n], box.id in tall) for n, box in enumerate(picture.boxes)
-    ]
+    body += [_box(box, points[n], widths[n], layers.height[n], box.id in tall) for n, box in enumerate(picture.boxes)]
     if picture.note:
         body.append(_text(across / 2, down + 8, 11, GREY, esc(picture.note)))
         across, down = max(across, 6.2 * columns(picture.note)), down + 14

@@ -52,12 +52,11 @@ def _by_renderer(graph: Any, kind: str, states: Optional[Mapping[str, str]]) -> 
         data = render(program, source, kind, _PATIENCE)
         if data and data.startswith(_SIGNATURES[kind]):
             return data
-    raise RendererMissing(
-        f"no program here can make a {kind.upper()}: pip install graphviz-pure, or install Graphviz itself"
-        " (apt install graphviz, brew install graphviz); a .svg or .html needs neither"
-    )
+    raise RendererMissing(f"no program here can make a {kind.upper()}: {_INSTALL[kind]}; a .svg or .html needs nothing")
 
 
+_GRAPHVIZ = "apt install graphviz, or brew install graphviz"
+_INSTALL = {"png": f"pip install graphviz-pure, or {_GRAPHVIZ}", "pdf": _GRAPHVIZ}  # the wheel makes no PDF
 _SIGNATURES = {"png": b"\x89PNG", "pdf": b"%PDF"}
 
 

@@ -8,9 +8,9 @@ place, `U+E000 id U+E001`, that `recolour` fills (`escape.clean` takes those cha
 from __future__ import annotations
 
 import re
-from hashlib import sha256
 from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 from xml.etree import ElementTree
+from zlib import crc32
 
 from flowdsl.views.drawing import Face
 from flowdsl.views.escape import esc
@@ -86,7 +86,7 @@ def recolour(svg: str, faces: Mapping[str, Face]) -> str:
     for ident, face in faces.items():
         if face.fill != "none":
             fills.setdefault(face.fill, []).append(ident)
-    mark = "f" + sha256(f"{svg}{sorted(fills.items())}".encode("utf-8", "replace")).hexdigest()[:10]
+    mark = f"f{crc32(f'{svg}{sorted(fills.items())}'.encode('utf-8', 'replace')):08x}"
     rules = "".join(
         ",".join(f"#{mark} #{ident} .b" for ident in idents) + f"{{fill:{fill}}}" for fill, idents in fills.items()
     )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, Iterable, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.definition.edge import Edge, Input
 from flowdsl.definition.graph import Graph
-from flowdsl.definition.options import INHERIT
+from flowdsl.definition.options import INHERIT, Retry
 from flowdsl.definition.spec import Place, TaskSpec
 from flowdsl.engine.events import Batch, Event
 from flowdsl.engine.snapshot import Snapshot, fold
@@ -22,13 +22,13 @@ TRACEBACK = (
 )
 
 
-def spec(name: str, function: str = "", tags: Tuple[str, ...] = ()) -> TaskSpec:
+def spec(name: str, function: str = "", tags: Tuple[str, ...] = (), retries: Optional[int] = None) -> TaskSpec:
     def run() -> None: ...
 
     run.__name__ = function or name
     return TaskSpec(
-        name=name, function=run, parameters=(), depends_on=(), retries=INHERIT, timeout=None, isolation=INHERIT,
-        run_when="all_succeeded", verify=None, uses=(), priority=None, tags=tags, type="task", map=(), cache=False,
+        name=name, function=run, parameters=(), depends_on=(), retries=INHERIT if retries is None else Retry(retries),
+        timeout=None, isolation=INHERIT, run_when="all_succeeded", verify=None, uses=(), priority=None, tags=tags, type="task", map=(), cache=False,
         is_async=False, doc="", place=Place("In [1]", 1),
     )  # fmt: skip
 
@@ -37,14 +37,17 @@ def graph_of(
     needs: Mapping[str, Sequence[str]],
     *,
     flow: str = "etl",
-    functions: Mapping[str, str] = {},  # noqa: B006
-    tags: Mapping[str, str] = {},  # noqa: B006
+    functions: Mapping[str, str] = {},
+    tags: Mapping[str, str] = {},
     inputs: Iterable[Input] = (),
     given: Iterable[str] = (),
-    paths: Mapping[str, Tuple[Any, ...]] = {},  # noqa: B006
+    paths: Mapping[str, Tuple[Any, ...]] = {},
+    retries: Optional[int] = None,
 ) -> Graph:
     """A graph from {task: what it needs}, in topological order; a need "~name" is one that only has to be done."""
-    tasks = {name: spec(name, functions.get(name, ""), (tags[name],) if name in tags else ()) for name in needs}
+    tasks = {
+        name: spec(name, functions.get(name, ""), (tags[name],) if name in tags else (), retries) for name in needs
+    }
     edges = {
         name: tuple(
             Edge(need.lstrip("~"), name, None if need.startswith("~") else "x", paths.get(name, ())) for need in above
@@ -129,5 +132,5 @@ def told() -> Snapshot:
 
 def harmless(text: str) -> bool:
     """Whether no string of a user's got out of its quotes and tags."""
-    foreign = re.search(r"<img src=x|<script|onerror=alert\(1\)>|javascript:|xlink:href|\ud800|[\x00-\x08\x1b\u202e]", text)
-    return foreign is None
+    markup = re.search(r"<img src=x|<script|onerror=alert\(1\)>|javascript:|xlink:href", text)
+    return markup is None and re.search(r"[\x00-\x08\x1b\u202e\ud800]", text) is None

@@ -40,8 +40,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Renderers:
 
 def good(graph: Graph) -> bytes:
     """What a renderer might answer for `graph`."""
-    nodes = "".join(f'<g id="{box.id}" class="node"><path d="M0,0"/><text>x</text></g>' for box in Picture(graph).drawing.boxes)
-    return f'<svg width="77pt" height="9pt" viewBox="0 0 77 9" xmlns="http://www.w3.org/2000/svg">{nodes}</svg>'.encode()
+    boxes = Picture(graph).drawing.boxes
+    nodes = "".join(f'<g id="{box.id}" class="node"><path d="M0,0"/><text>x</text></g>' for box in boxes)
+    return (
+        f'<svg width="77pt" height="9pt" viewBox="0 0 77 9" xmlns="http://www.w3.org/2000/svg">{nodes}</svg>'.encode()
+    )
 
 
 def test_the_first_renderer_that_answers_draws(asked: Renderers) -> None:
@@ -114,8 +117,11 @@ def test_a_state_is_shown_by_colour_icon_and_word(asked: Renderers) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [PAYLOAD, NASTY, "<b>bold</b>", "<<i>x</i>>", "a\\Nb\\l", 'say "hi"', "a&lt;b", "&amp;", "{a|b}", "\u98db\u884c\u6a5f", "n1"],
-)
+    [
+        PAYLOAD, NASTY, "<b>bold</b>", "<<i>x</i>>", "a\\Nb\\l", 'say "hi"', "a&lt;b", "&amp;", "{a|b}",
+        "\u98db\u884c\u6a5f", "n1",
+    ],
+)  # fmt: skip
 def test_any_name_comes_out_of_a_real_renderer_as_it_went_in(name: str) -> None:
     if dot.find_dot() is None:
         pytest.skip("no renderer here")

@@ -17,7 +17,7 @@ anything = st.text(st.characters(), max_size=80)
 
 @given(anything)
 def test_escaped_text_is_well_formed_between_tags_and_inside_quotes(text: str) -> None:
-    tree = ElementTree.fromstring(f'<a b="{esc(text)}" c=\'{esc(text)}\'>{esc(text)}</a>')
+    tree = ElementTree.fromstring(f"<a b=\"{esc(text)}\" c='{esc(text)}'>{esc(text)}</a>")
     assert (tree.text or "") == (tree.get("b") or "") == clean(text)
 
 

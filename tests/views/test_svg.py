@@ -47,7 +47,7 @@ def test_a_box_without_a_second_line_keeps_its_only_text() -> None:
         "<script>alert(1)</script>",
         '<a xlink:href="javascript:alert(1)"><text x="1" y="1">go</text></a>',
         '<image href="http://example.org/x.png"/>',
-        "<foreignObject><img src=\"x\" onerror=\"alert(1)\"/></foreignObject>",
+        '<foreignObject><img src="x" onerror="alert(1)"/></foreignObject>',
         '<path d="M0,0" onclick="alert(1)"/>',
         "<style>* {background: url(http://example.org)}</style>",
     ],

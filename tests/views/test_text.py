@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from flowdsl.views.text import tree
-from tests.views.samples import NASTY, chain, fan, graph_of, harmless, small
+from tests.views.samples import NASTY, chain, fan, graph_of, small
 
 
 def test_a_small_graph_reads_from_left_to_right() -> None:
@@ -56,6 +58,5 @@ def test_a_graph_without_tasks_is_one_line() -> None:
 
 def test_control_characters_do_not_reach_a_terminal() -> None:
     text = tree(graph_of({NASTY: []}, flow=NASTY), {NASTY: NASTY})
-    assert "\x1b" not in text
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e\ud800]", text)
     assert len(text.splitlines()) == 2
-    assert harmless(text.replace("<img src=x onerror=alert(1)>", "").replace("<script", ""))
