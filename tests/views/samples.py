@@ -28,8 +28,8 @@ def spec(name: str, function: str = "", tags: Tuple[str, ...] = (), retries: Opt
     run.__name__ = function or name
     return TaskSpec(
         name=name, function=run, parameters=(), depends_on=(), retries=INHERIT if retries is None else Retry(retries),
-        timeout=None, isolation=INHERIT, run_when="all_succeeded", verify=None, uses=(), priority=None, tags=tags, type="task", map=(), cache=False,
-        is_async=False, doc="", place=Place("In [1]", 1),
+        timeout=None, isolation=INHERIT, run_when="all_succeeded", verify=None, uses=(), priority=None, tags=tags,
+        type="task", map=(), cache=False, is_async=False, doc="", place=Place("In [1]", 1),
     )  # fmt: skip
 
 

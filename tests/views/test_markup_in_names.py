@@ -29,9 +29,13 @@ HOSTILE = [PAYLOAD, NASTY, "<svg onload=alert(1)>", '"><img src=x onerror=alert(
 def graph(hostile: str) -> Any:
     needs = {hostile: [], "b " + hostile: [hostile], "c": ["~b " + hostile]}
     return graph_of(
-        needs, flow=hostile, inputs=[Input(hostile, True, hostile, ("c",))], given=[], paths={"b " + hostile: (hostile,)},
-        functions=dict.fromkeys(needs, hostile), tags=dict.fromkeys(needs, hostile),
-    )  # fmt: skip
+        needs,
+        flow=hostile,
+        inputs=[Input(hostile, True, hostile, ("c",))],
+        paths={"b " + hostile: (hostile,)},
+        functions=dict.fromkeys(needs, hostile),
+        tags=dict.fromkeys(needs, hostile),
+    )
 
 
 def run(hostile: str) -> Snapshot:
