@@ -12,7 +12,7 @@ _held: ContextVar[bool] = ContextVar("flowdsl_held", default=False)
 
 
 class HeldBack(BaseException):
-    """What was asked for needs a run, and runs are held back; a BaseException, so that no `except` of a file takes it."""
+    """What was asked for needs a run, and runs are held back; no `except Exception` of a file is meant for that."""
 
 
 @contextmanager

@@ -15,11 +15,15 @@ __all__ = ["current_flow", "task"]
 _flows: Dict[str, Flow] = {}
 
 
+def flow_of(module: str) -> Flow:
+    """The flow of the module of that name."""
+    if module not in _flows:
+        _flows[module] = Flow(module)
+    return _flows[module]
+
+
 def _flow_of(frame: FrameType) -> Flow:
-    name = frame.f_globals.get("__name__", "__main__")
-    if name not in _flows:
-        _flows[name] = Flow(name)
-    return _flows[name]
+    return flow_of(frame.f_globals.get("__name__", "__main__"))
 
 
 def current_flow() -> Flow:
