@@ -104,7 +104,7 @@ def _frozen(resolution: Resolution, targets: Optional[Tuple[str, ...]]) -> Graph
         flow=resolution.home.flow,
         tasks=MappingProxyType({name: specs[name] for name in order}),
         edges=MappingProxyType({name: edges[name] for name in order}),
-        inputs=MappingProxyType(inputs_of(resolution.takers, order)),
+        inputs=MappingProxyType(inputs_of(resolution.takers, specs, order)),
         given=frozenset(name for name in resolution.given if name in specs),
         targets=_last(edges, order) if targets is None else targets,
         limits=MappingProxyType(resolution.limits),

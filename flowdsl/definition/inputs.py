@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, NoReturn, Protocol, Sequence, Tuple
+from typing import Any, Dict, Mapping, NoReturn, Protocol, Sequence, Tuple
 
 from flowdsl.definition.edge import Input
 from flowdsl.definition.options import RUN_OPTIONS
 from flowdsl.definition.parameters import Parameter
+from flowdsl.definition.spec import TaskSpec
 from flowdsl.definition.suggest import did_you_mean, nearest
 from flowdsl.errors import InputError
 
 __all__ = ["InputsOf", "check_inputs", "inputs_of"]
+
+Takers = Mapping[str, Sequence[Tuple[str, Parameter]]]  # input -> who takes it, as which parameter
 
 SHOWN = 3  # tasks that a message names
 
@@ -28,14 +31,17 @@ class InputsOf(Protocol):
     def given(self) -> Any: ...
 
 
-def inputs_of(takers: Mapping[str, List[Tuple[str, Parameter]]], order: Sequence[str]) -> Dict[str, Input]:
-    """One Input a name, from the tasks and parameters that take it; both in the order of the graph."""
+def inputs_of(takers: Takers, specs: Mapping[str, TaskSpec], order: Sequence[str]) -> Dict[str, Input]:
+    """One Input a name, from the tasks and parameters that take it; in the order in which the graph reads them."""
     if not takers:
         return {}
     rank = {name: at for at, name in enumerate(order)}
-    found = [_input(name, sorted(taking, key=lambda pair: rank[pair[0]])) for name, taking in takers.items()]
-    found.sort(key=lambda needed: rank[needed.tasks[0]])
-    return {needed.name: needed for needed in found}
+    found = []
+    for name, taking in takers.items():
+        taking = sorted(taking, key=lambda pair: rank[pair[0]])
+        task, parameter = taking[0]
+        found.append((rank[task], specs[task].parameters.index(parameter), _input(name, taking)))
+    return {needed.name: needed for _, _, needed in sorted(found, key=lambda place: place[:2])}
 
 
 def _input(name: str, taking: Sequence[Tuple[str, Parameter]]) -> Input:
