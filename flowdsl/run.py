@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NoReturn, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple, Union
 
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.suggest import did_you_mean
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from flowdsl.analysis.timeline import Timeline
-    from flowdsl.runs import PastRun
 
 __all__ = ["AbandonedWarning", "Run", "last_run"]
 
@@ -52,7 +50,6 @@ class Run:
         self.graph = graph
         self._driver = driver
         self._raise = raise_on_failure
-        self._read: Optional[PastRun] = None
         self._warned = 0
         _last = self
 
@@ -103,7 +100,7 @@ class Run:
             return values[name]
         if name not in self.graph:
             raise KeyError("run %r has no task %r%s" % (self.id, name, did_you_mean(name, self.graph.tasks)))
-        self._refuse(name)
+        return self._refuse(name)
 
     def _refuse(self, name: str) -> NoReturn:
         row = self.snapshot().tasks.get(name)
@@ -133,45 +130,51 @@ class Run:
 
     # ---- what the log says
 
-    def _past(self) -> PastRun:
-        """The run as its journal tells it; read again until it has ended."""
-        from flowdsl.runs import PastRun
-        from flowdsl.storage.reading import read_journal
-
-        if self._read is None:
-            done = self.done
-            read = PastRun(read_journal(self.dir))
-            if not done:
-                return read
-            self._read = read
-        return self._read
-
     @property
     def tasks(self) -> pd.DataFrame:
         """A DataFrame with one row a task; its columns are those of `flowdsl.analysis.frames.tasks_frame`."""
-        return self._past().tasks
+        from flowdsl.analysis.frames import tasks_frame
+
+        with self._driver.core.reading() as snapshot:
+            return tasks_frame([snapshot])
 
     @property
     def attempts(self) -> pd.DataFrame:
         """A DataFrame with one row an attempt; its columns are those of `flowdsl.analysis.frames.attempts_frame`."""
-        return self._past().attempts
+        from flowdsl.analysis.frames import attempts_frame
+
+        with self._driver.core.reading() as snapshot:
+            return attempts_frame([snapshot])
 
     @property
     def events(self) -> pd.DataFrame:
         """A DataFrame with one row an event; its columns are those of `flowdsl.analysis.frames.events_frame`."""
-        return self._past().events
+        from flowdsl.analysis.frames import events_frame
+        from flowdsl.storage.reading import read_journal
+
+        return events_frame([(self.id, self.flow, read_journal(self.dir).batches)])
 
     def timeline(self) -> Timeline:
         """The attempts on a time axis: a picture in a notebook, text elsewhere, rows in `.frame`."""
-        return self._past().timeline()
+        from flowdsl.analysis.timeline import Timeline
+        from flowdsl.views.timeline import timeline_svg
+
+        with self._driver.core.reading() as snapshot:
+            return Timeline(snapshot, timeline_svg)
 
     def critical_path(self) -> pd.DataFrame:
         """A DataFrame that says which tasks made the run long; see `flowdsl.analysis.critical.critical_path`."""
-        return self._past().critical_path()
+        from flowdsl.analysis.critical import critical_path
+
+        with self._driver.core.reading() as snapshot:
+            return critical_path(snapshot)
 
     def utilisation(self) -> pd.DataFrame:
         """A DataFrame that says how busy each worker was; see `flowdsl.analysis.utilisation.utilisation`."""
-        return self._past().utilisation()
+        from flowdsl.analysis.utilisation import utilisation
+
+        with self._driver.core.reading() as snapshot:
+            return utilisation(snapshot)
 
     def records(self, directory: Union[str, Path]) -> List[Path]:
         """Write one JSON record a task into `directory` (made where it is missing); the paths."""

@@ -109,7 +109,11 @@ def _paint_behind(driver: Driver, view: Any) -> None:
 async def _await(driver: Driver, view: Any) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    driver.when_finished(lambda: loop.call_soon_threadsafe(ended.set))
+
+    def tell() -> None:
+        loop.call_soon_threadsafe(ended.set)
+
+    driver.when_finished(tell)
     waiting = asyncio.ensure_future(ended.wait())
     try:
         while not waiting.done():

@@ -103,6 +103,10 @@ class Scheduler:
     def attempt_number(self, name: str) -> int:
         return self._table.attempts[self._table.number[name]]
 
+    def timeout_of(self, name: str) -> Optional[float]:
+        """Seconds that an attempt of this task may take."""
+        return self._table.policies[self._table.number[name]].timeout
+
     def abandoned(self) -> List[Tuple[str, int]]:
         """(task, attempt) of every attempt that has ended for the run and is still going."""
         return [(self._table.names[number], attempt) for number, attempt in self._abandoned]

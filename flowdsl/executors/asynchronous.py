@@ -1,4 +1,4 @@
-"""Attempts of coroutine functions, on one event loop in a thread of its own, so that a notebook's loop is left alone."""
+"""Attempts of coroutine functions, on an event loop in a thread of its own: a notebook's loop is left alone."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import CancelledError, Executor, Future
-from typing import Any, Dict, Set, Tuple
+from typing import Dict, Set, Tuple
 
 from flowdsl.definition.options import Retry
 from flowdsl.engine.policy import Kind

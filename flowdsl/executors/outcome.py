@@ -11,8 +11,6 @@ from flowdsl.definition.options import Retry
 from flowdsl.engine.policy import ONCE
 from flowdsl.errors import FlowError, Skip
 
-MESSAGE_LIMIT = 4096  # characters of an error's text that the log keeps
-
 
 class Call(NamedTuple):
     """A function and its arguments, and what decides how its attempt ended."""
@@ -89,12 +87,11 @@ def failure(
 
 
 def text_of(exc: BaseException) -> str:
-    """What the exception says, also when its `__str__` is at fault, cut at 4 kB."""
+    """What the exception says, also when its `__str__` is at fault."""
     try:
-        text = str(exc)
+        return str(exc)
     except BaseException as broken:
-        text = "<%s while reading the message of %s>" % (type(broken).__name__, type(exc).__name__)
-    return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + " [...]"
+        return "<%s while reading the message of %s>" % (type(broken).__name__, type(exc).__name__)
 
 
 def traceback_text(exc: BaseException) -> str:

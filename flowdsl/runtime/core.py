@@ -9,7 +9,8 @@ import random
 import threading
 import time
 from collections import deque
-from typing import Any, Deque, Dict, List, Mapping, Optional, Sequence, Tuple
+from contextlib import contextmanager
+from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.definition.graph import Graph
 from flowdsl.engine import events as ev
@@ -18,7 +19,7 @@ from flowdsl.engine.events import Batch, Event
 from flowdsl.engine.policy import Kind
 from flowdsl.engine.scheduler import Scheduler
 from flowdsl.engine.snapshot import Snapshot
-from flowdsl.errors import LogWriteError
+from flowdsl.errors import LogWriteError, TaskTimeout
 from flowdsl.executors.outcome import Outcome
 from flowdsl.runtime.results import Results
 from flowdsl.storage.journal import Journal
@@ -48,7 +49,6 @@ class Core:
         self.stops: List[ev.Stop] = []
         self.left_behind: List[Tuple[str, int]] = []  # attempts abandoned since somebody looked
         self.closing = False
-        self._graph = graph
         self._journal = journal
         self._events: List[Event] = []
         self._wall = time.time()
@@ -107,21 +107,26 @@ class Core:
 
     def snapshot(self) -> Snapshot:
         """All that has happened so far, folded; from any thread, to be read only."""
+        with self.reading() as snapshot:
+            return snapshot
+
+    @contextmanager
+    def reading(self) -> Iterator[Snapshot]:
+        """The snapshot, which stands still until the block ends; the run itself goes on."""
         with self._fold_lock:
             while self._batches:
                 self._snapshot.apply(self._batches.popleft())
-            return self._snapshot
+            yield self._snapshot
 
     def _note(self, events: Sequence[Event], outcome: Optional[Outcome]) -> None:
         """Remember how tasks ended that did not succeed, and say of timed-out attempts what became of them."""
         start = len(self._events) - len(events)
         for offset, event in enumerate(events):
             if event.event == ev.ATTEMPT_TIMED_OUT:
-                told = _timed_out(event, self._graph)
+                told = _timed_out(event, self.scheduler.timeout_of(event.task))
                 self._events[start + offset] = event._replace(detail={**(event.detail or {}), **told})
-                self.errors[event.task] = Outcome(
-                    "timed_out", "timeout", error_type=told["error_type"], error=told["error"]
-                )
+                exception = TaskTimeout("task %r %s" % (event.task, told["error"]))
+                self.errors[event.task] = Outcome("timed_out", "timeout", exception=exception, error=told["error"])
             elif event.event == ev.ATTEMPT_SUCCEEDED and outcome is not None:
                 self.results.put(event.task, outcome.value)
             elif event.attempt and outcome is not None and event.event in ev.ATTEMPT_STATE:
@@ -135,9 +140,9 @@ class Core:
                 self.results.ended(event.task)
 
 
-def _timed_out(event: Event, graph: Graph) -> Dict[str, Any]:
+def _timed_out(event: Event, timeout: Optional[float]) -> Dict[str, Any]:
     """The error of an attempt that outlived its limit."""
-    text = "timed out"
+    text = "timed out after %g s" % (timeout or 0.0)
     if event.mechanism == "abandoned":
         text += "; its thread cannot be killed: abandoned, still running"
     return {"error_type": "TaskTimeout", "error": text}

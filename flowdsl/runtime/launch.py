@@ -117,6 +117,7 @@ def _header(run_id: str, graph: Graph, inputs: Mapping[str, Any], options: RunOp
         "max_workers": options.max_workers,
         "executor": executor,
         "on_failure": options.on_failure,
+        "limits": dict(graph.limits),
         "targets": list(graph.targets),
         "inputs": sorted(inputs),
     }

@@ -54,6 +54,10 @@ def _detail(spec: TaskSpec, upstream: Tuple[str, ...], policy: Policy) -> Mappin
         detail["type"] = spec.type
     if spec.tags:
         detail["tags"] = spec.tags
+    if policy.run_when != "all_succeeded":
+        detail["run_when"] = policy.run_when
+    if policy.uses:
+        detail["uses"] = policy.uses
     if policy.retry.retries:
         detail["retries"] = policy.retry.retries
     if policy.timeout is not None:

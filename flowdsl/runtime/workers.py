@@ -19,6 +19,7 @@ from flowdsl.executors.outcome import Outcome, failure, perform
 from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import Crew, Slot
+from flowdsl.storage.detail import clip
 
 STOPPED = Outcome("failed", "raised", error_type="AttemptStopped", error="the attempt was stopped")
 
@@ -29,9 +30,9 @@ def detail_of(outcome: Outcome) -> Mapping[str, Any]:
     if outcome.cpu_s is not None:
         detail["cpu_s"] = round(outcome.cpu_s, 6)
     if outcome.state == "skipped":
-        detail["message"] = outcome.error
+        detail["message"] = clip(outcome.error)
     elif outcome.error_type:
-        detail.update(error_type=outcome.error_type, error=outcome.error, traceback=outcome.traceback)
+        detail.update(error_type=outcome.error_type, error=clip(outcome.error), traceback=outcome.traceback)
     return detail
 
 

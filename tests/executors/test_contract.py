@@ -302,7 +302,7 @@ def test_a_run_that_fails_raises_one_error_that_names_the_tasks(flow: Flow, exec
     def bad() -> None:
         raise ValueError("why")
 
-    with pytest.raises(RunFailed, match="task 'bad' failed .raised.: ValueError: why") as caught:
+    with pytest.raises(RunFailed, match=r"task 'bad' failed \(raised\): ValueError: why") as caught:
         flow.run(executor=executor, display=None)
     assert caught.value.run.state == "failed"
     assert [failure.task for failure in caught.value.failures] == ["bad"]

@@ -70,7 +70,7 @@ def test_a_result_that_cannot_be_unpickled_fails_and_says_why() -> None:
 
 
 def test_an_argument_that_cannot_be_pickled_is_named_before_anything_is_sent() -> None:
-    with pytest.raises(payload.Unpicklable, match="argument 'lock' .lock. cannot be pickled"):
+    with pytest.raises(payload.Unpicklable, match=r"argument 'lock' \(lock\) cannot be pickled"):
         payload.pack("t", 1, Call(print, (), {"lock": threading.Lock()}))
 
 
