@@ -71,7 +71,8 @@ def check_verdict(verdict: Any) -> None:
 def failure(
     exc: BaseException, cause: str, retry: Retry, seconds: float = 0.0, cpu_s: Optional[float] = None
 ) -> Outcome:
-    """The outcome of an attempt that raised."""
+    """The outcome of an attempt that raised; the exception keeps the part of its traceback that is the user's."""
+    exc.__traceback__ = users_traceback(exc)
     return Outcome(
         "failed",
         cause,
@@ -97,7 +98,7 @@ def text_of(exc: BaseException) -> str:
 def traceback_text(exc: BaseException) -> str:
     """The traceback as text, from the first frame of the user's code on; no locals."""
     try:
-        return "".join(traceback.format_exception(type(exc), exc, users_traceback(exc)))
+        return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
     except BaseException as broken:
         return "%s: %s (no traceback: %s)\n" % (type(exc).__name__, text_of(exc), type(broken).__name__)
 
