@@ -1,0 +1,22 @@
+"""The command `flowdsl`: run a pipeline file in a terminal, draw it, read the logs of its runs."""
+
+from __future__ import annotations
+
+import click
+
+import flowdsl
+from flowdsl.cli.graph import graph
+from flowdsl.cli.logs import logs
+from flowdsl.cli.run import run
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(flowdsl.__version__, prog_name="flowdsl")
+def main() -> None:
+    """Run pipelines of a script or a notebook, draw them, read their logs."""
+
+
+for command in (run, graph, logs):
+    main.add_command(command)

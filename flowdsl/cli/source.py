@@ -1,0 +1,78 @@
+"""What the commands share: the file that is meant, and errors in one line."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Iterator, Sequence
+
+import click
+
+from flowdsl.errors import FlowError, InternalError
+from flowdsl.flow import Flow
+from flowdsl.loading import Loaded, load
+
+__all__ = ["FILE", "INTERRUPTED", "TARGETS", "find", "one_line", "plain_warnings"]
+
+INTERRUPTED = 130  # exit code, that of a shell for Ctrl-C
+
+FILE = click.argument("file", metavar="FILE[:FLOW]")
+TARGETS = click.option("--target", "targets", multiple=True, metavar="TASK", help="Only this task and its upstream.")
+
+
+def find(file: str, targets: Sequence[str], quiet: bool) -> Flow:
+    """The flow that is meant; `FILE:FLOW` unless there is a file of that very name."""
+    path, colon, name = (file, "", "") if Path(file).exists() else file.rpartition(":")
+    sys.argv = [path or file]  # what a script sees
+    with one_line():
+        loaded = load(path or file)
+        if loaded.passed_over and not quiet:
+            click.echo(_note(loaded), err=True)
+        return loaded.flow(name if colon else None, targets)
+
+
+def _note(loaded: Loaded) -> str:
+    """One line on the statements that were not executed."""
+    n = len(loaded.passed_over)
+    places = [label.rpartition(", cell ")[2] if ", cell " in label else str(line) for label, line in loaded.passed_over]
+    unit = "cell" if loaded.path.suffix == ".ipynb" else "line"
+    shown = ", ".join(dict.fromkeys(places))
+    what = "1 statement that starts or needs a run was" if n == 1 else "%d statements that start or need a run were" % n
+    return "%s: %s passed over (%s %s)" % (loaded.path.name, what, unit + ("s" if "," in shown else ""), shown)
+
+
+class Refused(click.ClickException):
+    """What was asked for cannot be done; one line on stderr."""
+
+    exit_code = 2
+
+
+@contextmanager
+def one_line() -> Iterator[None]:
+    """What was written down wrongly ends the command with one line and without a traceback."""
+    try:
+        yield
+    except InternalError:
+        raise
+    except (FlowError, OSError) as exc:
+        raise Refused(str(exc)) from exc
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def plain_warnings() -> Iterator[None]:
+    """Our own warnings in one line, without the line of our code that gave them."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
+            if category.__module__.partition(".")[0] == "flowdsl":
+                click.echo("Warning: %s" % message, err=True)
+            else:
+                shown(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,142 @@
+"""What a terminal says of a run that is over: how it ended, what failed and where, what was slow, where its log is."""
+
+from __future__ import annotations
+
+import re
+import sysconfig
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from flowdsl.engine import states as st
+from flowdsl.engine.failures import Failure, failures
+from flowdsl.views.escape import columns, shorten
+from flowdsl.views.palette import counts_text, look
+from flowdsl.views.times import duration
+
+__all__ = ["summary", "users_line"]
+
+_WIDTH = 100  # columns of a result or a line of code
+_ERROR = 300  # and of an error
+_FAILED, _SLOW, _NAMED = 10, 3, 8  # how many of each are spelt out
+
+Entry = Tuple[str, Sequence[str]]  # a heading, and the lines beside it
+
+
+def summary(snapshot: Any, log_dir: str, results: Optional[Mapping[str, Any]] = None, *, headline: bool = True) -> str:
+    """Lines of text on a finished run; `results` of tasks, by name, are shown too, long ones by their type.
+
+    Without `headline` it goes on where a view has just said how the run ended.
+    """
+    entries: List[Entry] = [
+        ("failed", _failed(snapshot)),
+        ("not run", _not_run(snapshot)),
+        ("retried", _retried(snapshot)),
+        ("slowest", _slowest(snapshot)),
+        *((name, [result_text(value)]) for name, value in (results or {}).items()),
+        ("log", [log_dir]),
+    ]
+    shown = [(shorten(heading, 24), lines) for heading, lines in entries if lines]
+    width = max(columns(heading) for heading, _ in shown)
+    below = [line for entry in shown for line in _beside(*entry, width)]
+    return "\n".join([_headline(snapshot), *below] if headline else below)
+
+
+def _beside(heading: str, lines: Sequence[str], width: int) -> List[str]:
+    pad = " " * (width - columns(heading))
+    return ["  %s%s  %s" % (heading, pad, lines[0]), *("  %s  %s" % (" " * width, line) for line in lines[1:])]
+
+
+def _headline(snapshot: Any) -> str:
+    how = look(snapshot.state)
+    took = ""
+    if snapshot.started_at is not None and snapshot.ended_at is not None:
+        took = " in " + duration(snapshot.ended_at - snapshot.started_at)
+    if snapshot.state == st.CANCELLED:
+        took += " (%s)" % st.CAUSES.get(snapshot.cause, snapshot.cause)
+    tasks, attempts = len(snapshot.tasks), len(snapshot.attempts)
+    return "%s%s: %s of %s; %s" % (
+        how.text, took, counts_text(snapshot.counts) or "nothing", _count(tasks, "task"), _count(attempts, "attempt")
+    )  # fmt: skip
+
+
+def _count(n: int, what: str) -> str:
+    return "%s %s%s" % (format(n, ","), what, "" if n == 1 else "s")
+
+
+def _failed(snapshot: Any) -> List[str]:
+    found = failures(snapshot)
+    lines = [line for one in found[:_FAILED] for line in failure_lines(one)]
+    return lines + (["and %s more" % format(len(found) - _FAILED, ",")] if len(found) > _FAILED else [])
+
+
+def failure_lines(one: Failure) -> List[str]:
+    """What failed and why; then the line of the user's code, where it is known."""
+    error = ": ".join(text for text in (one.error_type, one.error) if text)
+    tries = ", %d attempts" % one.attempts if one.attempts > 1 else ""
+    state = look(one.state).word if one.state != st.FAILED else ""
+    what = ", ".join(part for part in (state, tries.strip(", ")) if part)
+    lines = [shorten("%s%s: %s" % (one.task, " (%s)" % what if what else "", error or one.cause), _ERROR)]
+    place = users_line(one.traceback or "")
+    return [*lines, "  " + shorten(place, _WIDTH)] if place else lines
+
+
+_FRAME = re.compile(
+    r'^  File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<name>.+)\n(?:    (?P<code>.*)\n)?', re.MULTILINE
+)
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def users_line(traceback: str) -> str:
+    """The deepest line of a traceback that is not a library's: `etl.py, line 12, in clean: frame["x"]`."""
+    frames = list(_FRAME.finditer(traceback))
+    own = [frame for frame in frames if not frame["file"].startswith(_LIBRARIES)] or frames[:1]
+    if not own:
+        return ""
+    last = own[-1]
+    file = last["file"].strip("<>") if last["file"].startswith("<") else re.split(r"[/\\]", last["file"])[-1]
+    code = ": %s" % last["code"].strip() if last["code"] else ""
+    return "%s, line %s, in %s%s" % (file, last["line"], last["name"], code)
+
+
+def _not_run(snapshot: Any) -> List[str]:
+    rows = list(snapshot.tasks.values())
+    held = [row.name for row in rows if row.state in (st.UPSTREAM_FAILED, st.CANCELLED, st.SKIPPED, st.INTERRUPTED)]
+    return [_names(held)] if held else []
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(shorten(name, 30) for name in names[:_NAMED])
+    return shown + (" and %s more" % format(len(names) - _NAMED, ",") if len(names) > _NAMED else "")
+
+
+def _retried(snapshot: Any) -> List[str]:
+    again = [row for row in snapshot.tasks.values() if row.attempts > 1]
+    return [_names(["%s (%d attempts)" % (row.name, row.attempts) for row in again])] if again else []
+
+
+def _slowest(snapshot: Any) -> List[str]:
+    longest: Dict[str, float] = {}  # the longest attempt of each task
+    for attempt in snapshot.attempts:
+        if attempt.started_at is not None and attempt.ended_at is not None:
+            took = attempt.ended_at - attempt.started_at
+            longest[attempt.task] = max(took, longest.get(attempt.task, 0.0))
+    slow = sorted(longest, key=lambda name: -longest[name])[:_SLOW]
+    return [", ".join("%s %s" % (shorten(name, 30), duration(longest[name])) for name in slow)] if slow else []
+
+
+def result_text(value: Any) -> str:
+    """A result in one line: short ones in full, a table by its shape, others by their type."""
+    kind, shape = type(value).__name__, getattr(value, "shape", None)
+    if hasattr(value, "__fspath__"):
+        return shorten(value.__fspath__(), _WIDTH)
+    if isinstance(shape, tuple) and shape:
+        return "%s %s" % (kind, " \u00d7 ".join(str(n) for n in shape))
+    text = value if isinstance(value, str) else _repr(value)
+    return shorten(text, _WIDTH) if text and columns(text) <= 2 * _WIDTH else kind
+
+
+def _repr(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:
+        return ""
+    return text
