@@ -59,8 +59,10 @@ def drawing(graph: Any, limit: int = MANY_BOXES) -> Drawing:
         return _one_by_one(graph, limit)
     levels = _levels(graph)
     for note, key in _groupings(tasks, levels):
+        if len(set(map(key, tasks))) > limit:
+            continue
         stacks = _stacked(graph, key, note)
-        if len(stacks.boxes) <= limit and len(stacks.arrows) <= _ARROWS_A_STACK * len(stacks.boxes):
+        if len(stacks.arrows) <= _ARROWS_A_STACK * len(stacks.boxes):
             return stacks
     return _by_level(graph, levels)
 

@@ -65,17 +65,17 @@ def _run(command: List[str], source: IO[bytes], program: str, patience: float) -
     reader.start()
     try:
         reader.join(patience)
+        data = b"".join(chunks)
+        if len(data) > MOST_BYTES or (not reader.is_alive() and process.wait(patience) != 0):
+            return None
         if reader.is_alive():
-            _hung.add((program, _changed(program)))
-            return None
-        if process.wait(patience) != 0:
-            return None
+            raise subprocess.TimeoutExpired(command, patience)
     except subprocess.TimeoutExpired:
+        _hung.add((program, _changed(program)))
         return None
     finally:
         _end(process, reader)
-    data = b"".join(chunks)
-    return data if 0 < len(data) <= MOST_BYTES else None
+    return data or None
 
 
 def _read(pipe: IO[bytes], chunks: List[bytes]) -> None:

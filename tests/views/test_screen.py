@@ -50,6 +50,7 @@ def test_when_nothing_happened_nothing_but_the_seconds_change() -> None:
     maker, run = ScreenMaker(chain(1)), snapshot(chain(1), *started("t0", 1))
     first, second, third = (maker.make(run, ZERO + at) for at in (5.1, 5.8, 6.3))
     assert first == second
+    assert first.svg is third.svg  # it was not even made again
     assert second._replace(headline="", table="") == third._replace(headline="", table="")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from flowdsl.engine.events import Event
 from flowdsl.engine.snapshot import fold
+from flowdsl.views import table
 from flowdsl.views.table import table_html, users_line
 from tests.views.samples import TRACEBACK, batches, begun, chain, failed, graph_of, started, succeeded, told
 
@@ -75,7 +76,16 @@ def test_a_given_task_says_so() -> None:
         (None, ""),
         ("no traceback at all", ""),
         ('  File "<string>", line 1, in <module>\nNameError: x', "line 1 in <module>"),
-        ('  File "/a/my_flowdsl/job.py", line 3, in f\n    g()\nE: x', "line 3 in f: g()"),
+        ('  File "/home/me/flowdsl/job.py", line 3, in f\n    g()\nE: x', "line 3 in f: g()"),
+        (
+            '  File "/tmp/job.py", line 3, in f\n    flowdsl.progress(2)\n'
+            f'  File "{table.__file__}", line 9, in progress\n    raise ValueError\nValueError',
+            "line 3 in f: flowdsl.progress(2)",
+        ),
+        (
+            '  File "/tmp/job.py", line 3, in f\n  File "/py/site-packages/flowdsl/run.py", line 9, in g\n    x()\nE',
+            "line 3 in f",
+        ),
     ],
 )
 def test_the_users_own_line_is_found_in_a_traceback(traceback: str, line: str) -> None:
