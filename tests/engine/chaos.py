@@ -11,6 +11,7 @@ from flowdsl.engine.policy import Kind, Node, Policy
 from flowdsl.engine.priority import remaining_paths
 from flowdsl.engine.scheduler import Scheduler
 from flowdsl.engine.world import NEVER, Act, World
+from tests.engine.script import line_for_the_log
 from tests.engine.watch import Watch
 
 RUN_WHEN = ("all_succeeded",) * 5 + ("all_done", "any_failed")
@@ -124,12 +125,12 @@ def draw_policy(rng: random.Random, kinds: Tuple[str, ...], limits: Tuple[str, .
 def draw_retry(rng: random.Random) -> Retry:
     return Retry(
         rng.choice((0, 0, 1, 2, 3)),
-        delay=rng.choice((0.0, 0.0, 0.3, 1.0)),
+        delay=rng.choice((0.0, 0.3, 1.0, 3.0)),
         backoff=rng.choice((1.0, 2.0)),
-        max_delay=1.5,
+        max_delay=4.0,
         jitter=rng.choice((0.0, 0.5)),
         retry_on=rng.choice((Exception, Exception, OSError)),
-        max_elapsed=rng.choice((None, None, None, 3.0)),
+        max_elapsed=rng.choice((None, None, None, 5.0)),
         retry_abandoned=rng.random() < 0.4,
     )
 
@@ -141,17 +142,13 @@ def draw_nodes(rng: random.Random, count: int, policies: List[Policy]) -> Tuple[
     ranks = remaining_paths(names, upstream, {name: rng.random() * 2.0 for name in names} if rng.random() < 0.5 else {})
     given = 0.1 if rng.random() < 0.2 else 0.0
     prefers = 0.3 if rng.random() < 0.3 else 0.0
-    return tuple(
-        Node(
-            name,
-            upstream[name],
-            rng.choice(policies),
-            rng.choice((-1.0, 1.0)) if rng.random() < prefers else 0.0,
-            ranks[name],
-            rng.random() < given,
-        )
-        for name in names
-    )
+    nodes = []
+    for name in names:
+        policy, is_given = rng.choice(policies), rng.random() < given
+        priority = rng.choice((-1.0, 1.0)) if rng.random() < prefers else 0.0
+        detail = line_for_the_log(() if is_given else upstream[name], policy)
+        nodes.append(Node(name, upstream[name], policy, priority, ranks[name], is_given, detail))
+    return tuple(nodes)
 
 
 def any_before(rng: random.Random, number: int) -> List[int]:
@@ -191,15 +188,15 @@ SHAPES: Tuple[Callable[[random.Random, int], List[int]], ...] = (
 )
 
 
-def plan_inputs(rng: random.Random, world: World, nodes: Tuple[Node, ...]) -> None:
+def plan_inputs(rng: random.Random, world: World, nodes: Tuple[Node, ...], header: Dict[str, Any]) -> None:
     """Start, the tasks in one go or some of them later, the seal, perhaps cancels and jumps of the clock."""
-    world.feed(ev.Start())
+    world.feed(ev.Start(header))
     cuts = sorted(rng.randint(0, len(nodes)) for _ in range(rng.choice((0, 0, 1, 3))))
     moments = [0.0, *sorted(rng.random() * 4.0 for _ in cuts)]
     for moment, first, last in zip(moments, [0, *cuts], [*cuts, len(nodes)]):
         world.later(moment, ev.Add(nodes[first:last]))
     world.later(moments[-1], ev.Seal())
-    if rng.random() < 0.15:
+    if rng.random() < 0.25:
         cause = rng.choice(("cancel_requested", "keyboard_interrupt", "log_write_failed", "internal_error"))
         for _ in range(rng.randint(1, 2)):
             world.later(rng.random() * 5.0, ev.Cancel(cause))
@@ -222,7 +219,7 @@ def run_seed(seed: int, machine: Callable[..., Scheduler] = Scheduler) -> Watch:
     watch = Watch(scheduler, {node.name: node for node in scenario.nodes}, scenario.kinds, **options)
     world = World(scheduler, scenario.kinds, Faults(rng, scenario.kinds), watch)
     watch.alive = world.alive
-    plan_inputs(rng, world, scenario.nodes)
+    plan_inputs(rng, world, scenario.nodes, options)
     world.run(2_000 + 200 * len(scenario.nodes))
     if scheduler.state == "running":  # an attempt without a timeout does not come back
         world.later(0.0, ev.Cancel())
