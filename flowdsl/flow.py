@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import reprlib
 import sys
 from types import FrameType
 from typing import (
@@ -24,7 +23,7 @@ from typing import (
 )
 
 from flowdsl.decorator import decorate
-from flowdsl.definition.checks import check_flag, check_name, refuse
+from flowdsl.definition.checks import check_flag, check_name, refuse, shown
 from flowdsl.definition.graph import build_graph, check_inputs
 from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOptions, Inherit, RunOptions
 from flowdsl.definition.place import shell_of, standing
@@ -360,7 +359,7 @@ def _together(inputs: Any, more: Dict[str, Any], where: str) -> Dict[str, Any]:
     if inputs is None:
         return more
     if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
-        raise InputError("%s: inputs=%s is not a dict of names; write run(x=1)" % (where, reprlib.repr(inputs)))
+        raise InputError("%s: inputs=%s is not a dict of names; write run(x=1)" % (where, shown(inputs)))
     twice = sorted(set(inputs) & set(more))
     if twice:
         raise InputError("%s: input %r is given twice; take it out of inputs={...}" % (where, twice[0]))

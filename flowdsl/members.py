@@ -89,5 +89,5 @@ def _in_a_loop(earlier: Task[Any, Any], task: Task[Any, Any], frame: FrameType) 
     module it is the execution.
     """
     if frame.f_locals is frame.f_globals:
-        return task.execution is not None and task.execution == earlier.execution
+        return task.execution is not None and task.execution is earlier.execution
     return frame.f_locals.get(getattr(task.spec.function, "__name__", "")) is earlier

@@ -27,15 +27,27 @@ __all__ = [
     "check_timeout",
     "refuse",
     "refuse_unknown",
+    "shown",
 ]
 
 NAME_LIMIT = 200
+SHOWN = 160  # characters of a value in a message
 LATER = "is not available in this version"
 
 
 def refuse(where: object, option: str, value: Any, why: str) -> NoReturn:
     """Raise the ConfigError for one option: where, which option, the value met, why not and what instead."""
-    raise ConfigError("%s: %s=%s %s" % (where, option, reprlib.repr(value), why))
+    raise ConfigError("%s: %s=%s %s" % (where, option, shown(value), why))
+
+
+def shown(value: Any) -> str:
+    """The value as a message shows it, cut where it is long; never an error."""
+    text = _shown.repr(value)
+    return text if len(text) <= SHOWN else text[:SHOWN] + "..."
+
+
+_shown = reprlib.Repr()
+_shown.maxstring = _shown.maxother = 80
 
 
 def refuse_unknown(unknown: Iterable[str], known: Sequence[str], where: object) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-import reprlib
 from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any, Optional
 
+from flowdsl.definition.checks import shown
 from flowdsl.errors import DefinitionError
 
 __all__ = ["check_function", "first_line", "is_async", "name_of"]
@@ -18,7 +18,7 @@ GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 def check_function(function: Any, where: object) -> None:
     """Raise DefinitionError for what cannot be called, a generator function, and an undecorated method."""
     if not callable(function):
-        raise DefinitionError("%s: %s cannot be called; put @task above a function" % (where, reprlib.repr(function)))
+        raise DefinitionError("%s: %s cannot be called; put @task above a function" % (where, shown(function)))
     if _is_generator(function):
         raise DefinitionError("%s: it is a generator function; return a list instead of `yield`" % (where,))
     if type(function) is FunctionType and _is_method(function):
@@ -63,7 +63,7 @@ def name_of(function: Any, where: object) -> str:
     """The name of the function, for its task."""
     name = getattr(function, "__name__", None)
     if not isinstance(name, str) or name == "<lambda>":
-        what = "a lambda" if name == "<lambda>" else reprlib.repr(function)
+        what = "a lambda" if name == "<lambda>" else shown(function)
         raise DefinitionError('%s: %s has no name for its task; give one: task(name="...")' % (where, what))
     return name
 

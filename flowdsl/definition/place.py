@@ -43,8 +43,8 @@ class Here:
 def standing(frame: FrameType, function: Any = None) -> Tuple[Place, Optional[object]]:
     """The place of `function` where it stands in the code of `frame`, else the line that `frame` is at.
 
-    With it comes what is equal for all code of one execution of a cell, or of one import of a module; None where
-    nobody can tell.
+    With it comes an object that is the same for all code of one execution of a cell, or of one import of a module;
+    None where nobody can tell.
     """
     filename = frame.f_code.co_filename
     own: Any = getattr(function, "__code__", None)
@@ -53,9 +53,16 @@ def standing(frame: FrameType, function: Any = None) -> Tuple[Place, Optional[ob
     shell = shell_of(frame)
     if shell is None:
         return Place(filename, line), _import_of(frame.f_globals, filename)
-    if filename.startswith("<") or "ipykernel_" in filename:
-        filename = sys.intern("In [%d]" % shell.execution_count)
-    return Place(filename, line), _executions.of(shell)
+    return Place(_cell(shell, filename), line), _executions.of(shell)
+
+
+def _cell(shell: Any, filename: str) -> str:
+    """What a notebook shows beside the cell, from the file name that IPython made up for it.
+
+    Its `execution_count` does not tell: some versions count before the cell runs, some afterwards.
+    """
+    known = getattr(shell.compile, "format_code_name", lambda filename: None)(filename)
+    return sys.intern(known[1].replace("In[", "In [")) if known else filename
 
 
 def _import_of(space: Dict[str, Any], filename: str) -> Optional[object]:
@@ -74,20 +81,21 @@ def shell_of(frame: FrameType) -> Optional[Any]:
 
 
 class _Executions:
-    """Counts the executions of cells; the count of IPython itself stands still where no history is kept."""
+    """Tells executions of cells apart; IPython's own count stands still where no history is kept."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.now = object()
         self.shell: Optional[Any] = None
 
-    def of(self, shell: Any) -> int:
+    def of(self, shell: Any) -> object:
+        """An object that is the same for all code of the execution that goes on."""
         if shell is not self.shell:
-            shell.events.register("pre_execute", self.begin)
+            shell.events.register("pre_execute", self.begin)  # twice is once
             self.shell = shell
-        return self.count
+        return self.now
 
     def begin(self) -> None:
-        self.count += 1
+        self.now = object()
 
 
 _executions = _Executions()

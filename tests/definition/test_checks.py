@@ -18,9 +18,11 @@ def test_a_printable_name_of_up_to_200_characters_is_a_name(name: str) -> None:
     assert check_name(name, "here") == name
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201, "a/b", "../../etc/passwd", "a[0]", "]", "a\nb", "a\tb", "\x1b[31m", "a\u2028b"])
+@pytest.mark.parametrize(
+    "name", ["", "x" * 201, "a/b", "../../etc/passwd", "a[0]", "]", "a\nb", "a\tb", "\x1b[31m", "a\u2028b"]
+)
 def test_a_name_that_is_empty_long_unprintable_or_has_brackets_or_a_slash_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="^here: name="):
+    with pytest.raises(ConfigError, match=r"^here: name="):
         check_name(name, "here")
 
 

@@ -75,7 +75,7 @@ def test_a_parameter_cannot_take_two_results() -> None:
 
 
 def test_a_parameter_that_the_function_does_not_have_is_refused_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match="task 'it' .*names a parameter 'trian'.*did you mean 'train'"):
+    with pytest.raises(ConfigError, match=r"task 'it' .*names a parameter 'trian'.*did you mean 'train'"):
         spec(lambda train, test: 1, "it", {"trian": "split"})
     with pytest.raises(ConfigError, match="it takes no parameters"):
         spec(lambda: 1, "it", {"x": "split"})
@@ -83,7 +83,7 @@ def test_a_parameter_that_the_function_does_not_have_is_refused_with_the_nearest
 
 def test_two_items_of_one_result_go_to_two_parameters() -> None:
     flow = Flow("items")
-    split = flow.task("split")(lambda: {})
+    split = flow.task("split")(dict)
     task = flow.task("fit", depends_on={"train": split["train"], "test": split["test"][0]})(lambda train, test: 1)
     assert [(d.task, d.parameter, d.path) for d in task.spec.depends_on] == [
         ("split", "train", ("train",)),
@@ -93,7 +93,7 @@ def test_two_items_of_one_result_go_to_two_parameters() -> None:
 
 def test_items_go_to_star_args_each_once() -> None:
     flow = Flow("items")
-    split = flow.task("split")(lambda: {})
+    split = flow.task("split")(dict)
     both = [split["a"], split["b"], split["a"]]
     task = flow.task("fit", depends_on=both)(lambda *parts: 1)
     assert [d.path for d in task.spec.depends_on] == [("a",), ("b",)]
@@ -101,15 +101,15 @@ def test_items_go_to_star_args_each_once() -> None:
 
 def test_a_slice_is_an_item_too() -> None:
     flow = Flow("items")
-    split = flow.task("split")(lambda: [])
+    split = flow.task("split")(list)
     task = flow.task("fit", depends_on={"rows": split[1:3]})(lambda rows: 1)
     assert task.spec.depends_on[0].path == (slice(1, 3),)
 
 
 def test_an_item_that_no_parameter_takes_is_refused() -> None:
     flow = Flow("items")
-    split = flow.task("split")(lambda: {})
-    with pytest.raises(ConfigError, match="nothing takes split\\['train'\\]; write depends_on={parameter: split"):
+    split = flow.task("split")(dict)
+    with pytest.raises(ConfigError, match=r"nothing takes split\['train'\]; write depends_on={parameter: split"):
         flow.task("fit", depends_on=split["train"])(lambda: 1)
 
 

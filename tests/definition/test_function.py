@@ -67,7 +67,7 @@ def make_closure() -> Any:
 
 @pytest.mark.parametrize("value", [3, "clean", None, [plain]])
 def test_what_cannot_be_called_is_refused(value: Any) -> None:
-    with pytest.raises(DefinitionError, match="here: .* cannot be called; put @task above a function"):
+    with pytest.raises(DefinitionError, match=r"here: .* cannot be called; put @task above a function"):
         check_function(value, "here")
 
 
@@ -80,7 +80,7 @@ def test_a_generator_function_is_refused_with_the_advice_to_return_a_list(functi
 
 
 def test_an_undecorated_method_is_refused_with_two_ways_out() -> None:
-    with pytest.raises(DefinitionError, match="Model.fit is a method.*define it outside the class.*task\\(obj.fit\\)"):
+    with pytest.raises(DefinitionError, match=r"Model.fit is a method.*define it outside the class.*task\(obj.fit\)"):
         check_function(Model.fit, "here")
 
 
@@ -111,7 +111,7 @@ def test_a_task_is_named_after_its_function() -> None:
 
 @pytest.mark.parametrize("function", [lambda: 1, functools.partial(plain), Asynchronous()], ids=repr)
 def test_a_callable_without_a_name_of_its_own_has_to_be_given_one(function: Any) -> None:
-    with pytest.raises(DefinitionError, match='give one: task\\(name="..."\\)'):
+    with pytest.raises(DefinitionError, match=r'give one: task\(name="..."\)'):
         name_of(function, "here")
 
 

@@ -35,12 +35,14 @@ def test_a_missing_input_is_named_with_who_takes_it_and_where() -> None:
 
 def test_a_parameter_that_misspells_a_task_is_told_as_such() -> None:
     tasks = specs(spec(lambda: 1, "flights"), spec(lambda fligths: 1, "clean"))
-    with pytest.raises(InputError, match="input 'fligths' is missing: .* did you mean 'flights'"):
+    with pytest.raises(InputError, match=r"input 'fligths' is missing: .* did you mean 'flights'"):
         check_inputs(build_graph("etl", tasks), {})
 
 
 def test_an_unknown_input_is_refused_with_the_nearest_name() -> None:
-    with pytest.raises(InputError, match="no task of this graph of flow 'etl' takes the input 'pth'; did you mean 'path'"):
+    with pytest.raises(
+        InputError, match="no task of this graph of flow 'etl' takes the input 'pth'; did you mean 'path'"
+    ):
         check(pth="x")
 
 

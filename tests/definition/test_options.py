@@ -160,7 +160,7 @@ def test_a_display_may_be_switched_with_true_and_false(value: Any, stored: str) 
 
 @pytest.mark.parametrize("make", [RunOptions.checked, lambda **given: TaskOptions.checked("here", given)])
 def test_a_name_that_is_no_option_is_refused_with_all_that_are(make: Any) -> None:
-    with pytest.raises(ConfigError, match="there is no option 'colour'; the options are .*isolation"):
+    with pytest.raises(ConfigError, match=r"there is no option 'colour'; the options are .*isolation"):
         make(colour="red")
 
 
