@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import re
-from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from flowdsl.engine import states as st
 from flowdsl.views.escape import esc, shorten
 from flowdsl.views.palette import GREY, INK, Look, by_weight, counts_text, look
 from flowdsl.views.times import duration
+from flowdsl.views.users_line import users_line
 from flowdsl.views.watch import error_line
 
-__all__ = ["html_table", "pill", "states_of", "table_html", "users_line"]
+__all__ = ["html_table", "pill", "states_of", "table_html"]
 
 MOST_ROWS = 30
 _ERROR, _NAME = 240, 60  # columns
 _CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;white-space:{};border:none;"
-_FRAME = re.compile(r'^ *(?:File "(?P<file>.*?)", line (?P<line>\d+), in (?P<where>.*))$', re.MULTILINE)
-_OURS = (str(Path(__file__).resolve().parents[1]) + os.sep, "site-packages/flowdsl/", "site-packages\\flowdsl\\")
 
 
 def table_html(snapshot: Any, limit: int = MOST_ROWS) -> str:
@@ -50,21 +46,6 @@ def pill(how: Look) -> str:
     """A state: its icon and word on its fill."""
     style = f"background-color:{how.fill};color:{INK};padding:1px 8px;border-radius:8px;white-space:nowrap"
     return f'<span style="{style}">{esc(how.text)}</span>'
-
-
-def users_line(traceback: Optional[str]) -> str:
-    """Where in the user's own code it happened, "line 3 in clean: flights['x']", from a traceback's text; else ""."""
-    frames = [found for found in _FRAME.finditer(traceback or "") if not _ours(found["file"])]
-    if not frames:
-        return ""
-    last = frames[-1]
-    below = (traceback or "")[last.end() :].split("\n", 2)
-    code = below[1].strip() if len(below) > 1 and below[1].startswith("    ") else ""
-    return f"line {last['line']} in {last['where']}" + (f": {code}" if code else "")
-
-
-def _ours(file: str) -> bool:
-    return file.startswith(_OURS[0]) or any(part in file for part in _OURS[1:])
 
 
 def _chosen(rows: List[Any], limit: int) -> Tuple[List[Any], List[Any]]:

@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from typing import List
 
-import pytest
-
 from flowdsl.engine.events import Event
 from flowdsl.engine.snapshot import fold
-from flowdsl.views import table
-from flowdsl.views.table import table_html, users_line
-from tests.views.samples import TRACEBACK, batches, begun, chain, failed, graph_of, started, succeeded, told
+from flowdsl.views.table import table_html
+from tests.views.samples import batches, begun, chain, failed, graph_of, started, succeeded, told
 
 
 def rows(html: str) -> List[List[str]]:
@@ -66,27 +63,3 @@ def test_an_abandoned_thread_is_reported() -> None:
 def test_a_given_task_says_so() -> None:
     given = (0.0, Event("task_given", "a", 0, "pending", "succeeded", "given"))
     assert rows(table_html(fold(batches(*begun(graph_of({"a": []})), given))))[1][1] == "\u25c6 given"
-
-
-@pytest.mark.parametrize(
-    ("traceback", "line"),
-    [
-        (TRACEBACK, 'line 4 in clean: return flights["dep_tme"]'),
-        ("", ""),
-        (None, ""),
-        ("no traceback at all", ""),
-        ('  File "<string>", line 1, in <module>\nNameError: x', "line 1 in <module>"),
-        ('  File "/home/me/flowdsl/job.py", line 3, in f\n    g()\nE: x', "line 3 in f: g()"),
-        (
-            '  File "/tmp/job.py", line 3, in f\n    flowdsl.progress(2)\n'
-            f'  File "{table.__file__}", line 9, in progress\n    raise ValueError\nValueError',
-            "line 3 in f: flowdsl.progress(2)",
-        ),
-        (
-            '  File "/tmp/job.py", line 3, in f\n  File "/py/site-packages/flowdsl/run.py", line 9, in g\n    x()\nE',
-            "line 3 in f",
-        ),
-    ],
-)
-def test_the_users_own_line_is_found_in_a_traceback(traceback: str, line: str) -> None:
-    assert users_line(traceback) == line
