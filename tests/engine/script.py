@@ -92,6 +92,7 @@ class Script:
         self.machine = Scheduler(KINDS, draw=lambda: next(drawn, 0.5), **options)
         self.now = 0.0
         self.events: List[Event] = []
+        self.moments: List[Tuple[float, Event]] = []  # and when each of them happened
         self._nodes: Dict[str, Node] = {}
         self.watch = Watch(self.machine, self._nodes, KINDS, **options)
         self(ev.Start())
@@ -105,6 +106,7 @@ class Script:
         events, effects = self.machine.handle(message, self.now)
         batch = Batch(len(self.events), self.now, tuple(events))
         self.events += events
+        self.moments += [(self.now, event) for event in events]
         self.watch(message, batch, effects, self.now)
         return [*map(fact, events), *map(order, effects)]
 
