@@ -46,7 +46,7 @@ EXECUTORS = ("threads", "inline")
 EXECUTORS_LATER = ("processes",)
 ON_FAILURE = ("continue", "stop")
 KEEP = ("all", "targets")
-DISPLAY = ("auto", "none")
+DISPLAY = ("auto", "notebook", "terminal", "lines", "none")
 
 Check = Callable[[Any, str, object], Any]  # the value met, the option, the place -> the value to store
 
