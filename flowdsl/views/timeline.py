@@ -152,9 +152,9 @@ def _legend(spans: Sequence[Span], hidden: int, y: float) -> str:
             f' stroke-width="0.6"/>{_label(x + 17, y, esc(text), GREY, "start")}'
         )
         x += 34 + _CHAR * columns(text)
-    text = "thin line: waiting   dotted: retry" if spans else "no attempts"
+    text = "thin line: waiting \u00b7 dotted: retry" if spans else "no attempts"
     if hidden:
-        text += f"   {hidden:,} attempts are not drawn"
+        text += f" \u00b7 {hidden:,} attempts are not drawn"
     parts.append(_label(x + 4, y, text, GREY, "start"))
     return "".join(parts)
 

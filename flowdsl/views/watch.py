@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, List, NamedTuple, Optional, Set, Tuple
 
 from flowdsl.engine import states as st
 
@@ -81,11 +81,4 @@ def error_line(attempt: Any) -> str:
     kind, message = attempt.error_type or "", attempt.error or ""
     if kind and message and not message.startswith(kind):
         return f"{kind}: {message}"
-    return message or kind or _CAUSES.get(attempt.cause, attempt.cause)
-
-
-_CAUSES: Dict[str, str] = {
-    "timeout": "timed out",
-    "worker_died": "its worker died",
-    "process_died": "the process that ran it is gone",
-}
+    return message or kind or st.CAUSES.get(attempt.cause, attempt.cause)

@@ -57,7 +57,9 @@ def test_a_skipped_task_says_why() -> None:
 def test_an_abandoned_thread_is_reported() -> None:
     end = (2.0, Event("attempt_timed_out", "t0", 1, "running", "timed_out", "timeout", mechanism="abandoned"))
     run = fold(batches(*begun(chain(1)), *started("t0", 1), end))
-    assert rows(table_html(run))[1][-1] == "timed out; its thread was left behind and still runs"
+    assert (
+        rows(table_html(run))[1][-1] == "the attempt outlived its `timeout`; its thread was left behind and still runs"
+    )
 
 
 def test_a_given_task_says_so() -> None:

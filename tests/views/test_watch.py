@@ -56,8 +56,8 @@ def test_what_runs_is_listed_longest_first() -> None:
         ("KeyError", "KeyError: 'x'", "raised", "KeyError: 'x'"),
         ("KeyError", "", "raised", "KeyError"),
         (None, "no", "raised", "no"),
-        (None, None, "timeout", "timed out"),
-        (None, None, "verify_failed", "verify_failed"),
+        (None, None, "timeout", "the attempt outlived its `timeout`"),
+        (None, None, "brand_new", "brand_new"),
     ],
 )
 def test_an_error_is_one_line(kind: str, message: str, cause: str, line: str) -> None:
