@@ -25,7 +25,7 @@ class Piece(NamedTuple):
     label: str  # for messages: "etl.py", "etl.ipynb, cell 3"
     filename: str  # in tracebacks
     source: str
-    in_notebook: bool = False
+    cell: int = 0  # its number, from 1, in a notebook
     may_raise: bool = False  # the cell shows an error on purpose
 
 
@@ -69,7 +69,7 @@ def _piece(path: Path, number: int, cell: Any) -> Piece:
     # A name in <> is "typed in": a task that a later cell defines again is not one that two files define.
     tags = cell.get("metadata", {}).get("tags", ())
     label = "%s, cell %d" % (path.name, number)
-    return Piece(label, "<%s>" % label, without_magics(_text(cell["source"])), True, "raises-exception" in tags)
+    return Piece(label, "<%s>" % label, without_magics(_text(cell["source"])), number, "raises-exception" in tags)
 
 
 def _text(source: Any) -> str:

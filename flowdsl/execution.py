@@ -27,7 +27,7 @@ for _feature in __future__.all_feature_names:
 class PassedOver(NamedTuple):
     """A statement that was not executed to its end: it starts a run, or needs what such a one makes."""
 
-    label: str  # of its piece
+    cell: int  # 0: not in a notebook
     line: int
 
 
@@ -44,7 +44,7 @@ class Execution:
 
     def run(self, piece: Piece) -> None:
         """Execute all statements of a piece; raises DefinitionError where one fails."""
-        if piece.in_notebook:  # so that tracebacks can show its lines
+        if piece.cell:  # so that tracebacks can show its lines
             lines = piece.source.splitlines(True)
             linecache.cache[piece.filename] = (len(piece.source), None, lines, piece.filename)
         try:
@@ -74,7 +74,7 @@ class Execution:
         return True
 
     def _compiled(self, statement: ast.stmt, piece: Piece) -> CodeType:
-        flags = self._futures | (ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if piece.in_notebook else 0)
+        flags = self._futures | (ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if piece.cell else 0)
         try:
             code: CodeType = compile(ast.Module([statement], []), piece.filename, "exec", flags, dont_inherit=True)
         except (SyntaxError, ValueError) as exc:
@@ -95,7 +95,7 @@ class Execution:
             self._loop.close()
 
     def _pass_over(self, statement: ast.stmt, code: CodeType, piece: Piece) -> None:
-        self.passed_over.append(PassedOver(piece.label, statement.lineno))
+        self.passed_over.append(PassedOver(piece.cell, statement.lineno))
         for name in _stored_by(code):
             self._missing.add(name)
             self._space.pop(name, None)  # what an earlier statement gave it is not what later ones mean

@@ -6,7 +6,7 @@ import sys
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Iterator, List, Sequence
 
 import click
 
@@ -35,12 +35,23 @@ def find(file: str, targets: Sequence[str], quiet: bool) -> Flow:
 
 def _note(loaded: Loaded) -> str:
     """One line on the statements that were not executed."""
-    n = len(loaded.passed_over)
-    places = [label.rpartition(", cell ")[2] if ", cell " in label else str(line) for label, line in loaded.passed_over]
+    passed = loaded.passed_over
     unit = "cell" if loaded.path.suffix == ".ipynb" else "line"
-    shown = ", ".join(dict.fromkeys(places))
-    what = "1 statement that starts or needs a run was" if n == 1 else "%d statements that start or need a run were" % n
-    return "%s: %s passed over (%s %s)" % (loaded.path.name, what, unit + ("s" if "," in shown else ""), shown)
+    shown = _ranges([one.cell or one.line for one in passed])
+    n = "1 statement was" if len(passed) == 1 else "%d statements were" % len(passed)
+    where = "%s%s %s" % (unit, "" if shown.isdigit() else "s", shown)
+    return "%s: %s passed over, for they start or need a run of their own (%s)" % (loaded.path.name, n, where)
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Rising numbers as text: 1, 2, 3, 7 is "1-3, 7"."""
+    ends: List[List[int]] = []
+    for number in dict.fromkeys(numbers):
+        if ends and number == ends[-1][1] + 1:
+            ends[-1][1] = number
+        else:
+            ends.append([number, number])
+    return ", ".join(str(first) if first == last else "%d-%d" % (first, last) for first, last in ends)
 
 
 class Refused(click.ClickException):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sysconfig
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.engine import states as st
@@ -11,8 +9,9 @@ from flowdsl.engine.failures import Failure, failures
 from flowdsl.views.escape import columns, shorten
 from flowdsl.views.palette import counts_text, look
 from flowdsl.views.times import duration
+from flowdsl.views.users_line import users_line
 
-__all__ = ["summary", "users_line"]
+__all__ = ["failure_lines", "summary"]
 
 _WIDTH = 100  # columns of a result or a line of code
 _ERROR = 300  # and of an error
@@ -75,26 +74,8 @@ def failure_lines(one: Failure) -> List[str]:
     state = look(one.state).word if one.state != st.FAILED else ""
     what = ", ".join(part for part in (state, tries.strip(", ")) if part)
     lines = [shorten("%s%s: %s" % (one.task, " (%s)" % what if what else "", error or one.cause), _ERROR)]
-    place = users_line(one.traceback or "")
+    place = users_line(one.traceback)
     return [*lines, "  " + shorten(place, _WIDTH)] if place else lines
-
-
-_FRAME = re.compile(
-    r'^  File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<name>.+)\n(?:    (?P<code>.*)\n)?', re.MULTILINE
-)
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-
-
-def users_line(traceback: str) -> str:
-    """The deepest line of a traceback that is not a library's: `etl.py, line 12, in clean: frame["x"]`."""
-    frames = list(_FRAME.finditer(traceback))
-    own = [frame for frame in frames if not frame["file"].startswith(_LIBRARIES)] or frames[:1]
-    if not own:
-        return ""
-    last = own[-1]
-    file = last["file"].strip("<>") if last["file"].startswith("<") else re.split(r"[/\\]", last["file"])[-1]
-    code = ": %s" % last["code"].strip() if last["code"] else ""
-    return "%s, line %s, in %s%s" % (file, last["line"], last["name"], code)
 
 
 def _not_run(snapshot: Any) -> List[str]:

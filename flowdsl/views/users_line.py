@@ -16,7 +16,8 @@ _FRAME = re.compile(
 _FOLDERS = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 _FOREIGN = (str(Path(__file__).resolve().parents[1]) + os.sep, *(folder + os.sep for folder in _FOLDERS if folder))
 _INSTALLED = re.compile(r"[\\/](?:site|dist)-packages[\\/]")  # on the machine that wrote a log, wherever that was
-_CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]|^<")  # a cell's file has a name that says nothing to anybody
+# A cell's file has a name that says nothing to anybody, unless its notebook was loaded from a file.
+_CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]|^<(?!.*, cell \d+>$)")
 
 
 def users_line(traceback: Optional[str]) -> str:
@@ -30,7 +31,7 @@ def users_line(traceback: Optional[str]) -> str:
     last = frames[-1]
     place = f"line {last['line']} in {last['where']}"
     if not _CELL.search(last["file"]):
-        name = re.split(r"[/\\]", last["file"])[-1]  # of either system
+        name = re.split(r"[/\\]", last["file"])[-1].strip("<>")  # of either system
         place = f"{name}, line {last['line']}, in {last['where']}"
     code = (last["code"] or "").strip()
     return f"{place}: {code}" if code and not code.startswith("File ") else place
