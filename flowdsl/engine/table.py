@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
@@ -97,9 +96,8 @@ class TaskTable:
 
     def settle(self, number: int, events: List[Event]) -> None:
         """The task has ended: its dependants hear of it, and theirs in turn (no recursion: chains are long)."""
-        ended: Deque[int] = deque((number,))
-        while ended:
-            parent = ended.popleft()
+        ended = [number]
+        for parent in ended:  # it grows while it is walked
             self.open -= 1
             children = self._children[parent]
             if children is None:
@@ -110,6 +108,8 @@ class TaskTable:
                 self._waiting[child] -= 1
                 if not went_well:
                     self._note(child, parent)
+                elif self._waiting[child]:
+                    continue  # nothing new for it
                 if self.states[child] == st.PENDING and self.decide(child, events):
                     ended.append(child)
 
