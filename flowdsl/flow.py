@@ -31,7 +31,7 @@ from flowdsl.definition.resolve import Scope
 from flowdsl.definition.retry import Retry
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import DefinitionError, InputError
-from flowdsl.graph import Graph, drawable, pictures
+from flowdsl.graph import Graph, Pictures, drawable, pictures
 from flowdsl.hold import check_not_held
 from flowdsl.members import Members
 from flowdsl.task import Task
@@ -236,11 +236,11 @@ class Flow:
 
     def build(self, targets: Optional[Sequence[str]] = None, given: Collection[str] = ()) -> Graph:
         """The graph of a run with the inputs named `given`; see `flowdsl.definition.graph.build_graph`."""
-        members, limits = self.members, self.limits
-        key = (members.version, None if targets is None else tuple(targets), frozenset(given))
-        if self._built is not None and self._built[0] == key and not members.crosses:
+        home = self.scope
+        key = (self.members.version, None if targets is None else tuple(targets), frozenset(given))
+        if self._built is not None and self._built[0] == key and not self.members.crosses:
             return self._built[1]
-        graph = drawable(build_graph(self.name, members.specs, targets=targets, given=given, limits=limits))
+        graph = drawable(build_graph(home.flow, home.specs, targets=targets, given=given, limits=home.limits))
         self._built = (key, graph)
         return graph
 
@@ -268,12 +268,11 @@ class Flow:
             return "%s; it cannot run: %s" % (text, exc)
         return text
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, str]:
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Pictures:
         try:
-            bundle = pictures(self.build())
+            return pictures(self.build(), repr(self))
         except DefinitionError:
-            bundle = {}
-        return {**bundle, "text/plain": repr(self)}
+            return {"text/plain": repr(self)}
 
     # ---- running
 
@@ -315,6 +314,8 @@ class Flow:
         ConfigError, InputError, GraphError before anything runs; RunFailed at the end.
         """
         from flowdsl.start import run_here
+
+        __tracebackhide__ = True  # IPython and pytest leave such frames out
 
         options = {
             "executor": executor,

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, Dict
+from os import PathLike
+from pathlib import Path
+from typing import Any, Dict, Tuple, Union
 
 from flowdsl.definition import graph as definition
+
+Pictures = Union[Dict[str, str], Tuple[Dict[str, str], Dict[str, Any]]]  # data by MIME type; metadata if there is any
 
 __all__ = ["Graph", "drawable", "pictures"]
 
@@ -21,8 +25,17 @@ class Graph(definition.Graph):
         except Exception:  # a picture is never worth an error
             return super().__repr__()
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, str]:
-        return pictures(self)
+    def save(self, path: Union[str, PathLike[str]]) -> Path:
+        """Write the picture to `path` and return the path; its suffix says which kind: svg, html, dot, png or pdf.
+
+        Raises RendererMissing where nothing here can make a png or pdf, ConfigError for another suffix.
+        """
+        from flowdsl.views.save import save
+
+        return save(self, path)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Pictures:
+        return pictures(self, repr(self))
 
 
 def drawable(graph: definition.Graph) -> Graph:
@@ -30,13 +43,13 @@ def drawable(graph: definition.Graph) -> Graph:
     return Graph(**{field.name: getattr(graph, field.name) for field in fields(graph)})
 
 
-def pictures(graph: Graph) -> Dict[str, str]:
-    """The graph as text, and as SVG where something here can draw it."""
-    bundle = {"text/plain": repr(graph)}
+def pictures(graph: definition.Graph, text: str) -> Pictures:
+    """The graph as SVG and as this text; a wide picture is marked to scroll instead of shrinking. Never raises."""
     try:
-        from flowdsl.views.dot import render_svg
+        from flowdsl.views.static import graph_bundle
 
-        bundle["image/svg+xml"] = render_svg(graph)
-    except Exception:
-        pass
-    return bundle
+        data, metadata = graph_bundle(graph)
+    except Exception:  # a picture is never worth an error
+        return {"text/plain": text}
+    data["text/plain"] = text
+    return (data, metadata) if metadata else data

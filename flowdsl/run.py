@@ -189,6 +189,7 @@ class Run:
 
         RunFailed names the tasks that failed; LogWriteError and InternalError are raised whatever was asked for.
         """
+        __tracebackhide__ = True  # IPython and pytest leave such frames out: the user's own are what counts
         fault = self._driver.fault
         if isinstance(fault, LogWriteError):
             raise fault

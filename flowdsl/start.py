@@ -25,6 +25,7 @@ LOOK = 0.1  # seconds between two looks of whoever waits
 
 def run_here(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
     """Run the graph and wait for its end, painting meanwhile; a KeyboardInterrupt cancels it and is raised again."""
+    __tracebackhide__ = True
     driver = _prepare(flow, graph, inputs, options)
     run = Run(graph, driver, raise_on_failure=options.raise_on_failure)
     view = _view(options, graph, driver, None)

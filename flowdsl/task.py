@@ -67,6 +67,7 @@ class Task(Generic[P, R]):
 
     def run(self, inputs: Optional[Mapping[str, Any]] = None, **options_and_inputs: Any) -> Run:
         """The finished run of this task and everything upstream of it; takes what `Flow.run` takes but `targets`."""
+        __tracebackhide__ = True
         return self.flow.run(inputs, **self._as_target(options_and_inputs))
 
     async def run_async(self, inputs: Optional[Mapping[str, Any]] = None, **options_and_inputs: Any) -> Run:

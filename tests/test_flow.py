@@ -49,8 +49,10 @@ def test_a_flow_without_tasks_is_still_true() -> None:
 
 def test_a_task_can_be_taken_out_and_what_names_it_then_cannot_run(etl: Flow) -> None:
     etl.task("sum", depends_on="clean")(lambda: 1)
+    built = etl.graph()
     del etl["clean"]
     assert list(etl) == ["raw", "audit", "report", "sum"]
+    assert "clean" in built
     with pytest.raises(GraphError, match="task 'sum' depends on 'clean', which flow 'etl' does not define"):
         etl.graph()
 
@@ -298,7 +300,7 @@ def test_drawing_a_graph_never_raises(etl: Flow, monkeypatch: pytest.MonkeyPatch
         raise RuntimeError("no picture today")
 
     monkeypatch.setattr("flowdsl.views.text.tree", broken)
-    monkeypatch.setattr("flowdsl.views.dot.render_svg", broken)
+    monkeypatch.setattr("flowdsl.views.static.render_svg", broken)
     graph = etl.graph()
     assert repr(graph) == "Graph of flow 'etl': 4 tasks"
     assert graph._repr_mimebundle_() == {"text/plain": repr(graph)}
@@ -355,6 +357,17 @@ def test_tasks_defined_before_and_after_their_flow_was_made_again_are_one_flow(c
     assert cell["b"].graph()["a"].function() == 2
     cell("@etl.task(depends_on=b)\ndef c(b): return b")
     assert list(cell["c"].graph()) == ["a", "b", "c"]
+
+
+def test_a_flow_that_was_taken_over_means_the_new_one(cell: Notebook) -> None:
+    cell('etl = Flow("handle")')
+    cell("@etl.task(uses='db')\ndef a(): return 1")
+    first = cell["etl"]
+    cell('etl = Flow("handle", limits={"db": 1})')
+    assert first.newest is cell["etl"]
+    assert first.graph().limits == {"db": 1}
+    cell("@etl.task\ndef b(a): return 2")
+    assert list(first) == ["a", "b"]
 
 
 def test_another_flow_sees_a_flow_that_was_made_again(cell: Notebook) -> None:

@@ -78,6 +78,7 @@ class TaskRow:
         "retry_at",
         "started_at",
         "state",
+        "retries",
         "tags",
         "type",
         "upstream",
@@ -104,6 +105,7 @@ class TaskRow:
         self.upstream: Tuple[str, ...] = ()
         self.type = "task"
         self.tags: Tuple[str, ...] = ()
+        self.retries = 0  # attempts that may follow the first
         self.action = ""  # the name of its function
 
     @property

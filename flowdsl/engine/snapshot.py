@@ -115,6 +115,7 @@ def _added(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
     if detail:
         row.upstream = _names(detail.get("upstream"))
         row.tags = _names(detail.get("tags"))
+        row.retries = _count(detail.get("retries"))
         row.type = detail.get("type", "task")
         row.action = detail.get("action", "")
 
@@ -230,6 +231,10 @@ def _epoch(snapshot: Snapshot, event: Event) -> Optional[float]:
     if snapshot.started_at is None or not isinstance(after, (int, float)):
         return None
     return snapshot.started_at + after
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and value > 0 else 0
 
 
 def _names(value: Any) -> Tuple[str, ...]:
