@@ -1,4 +1,4 @@
-"""What a plain success costs the machine: `python tests/engine/measure.py`, microseconds of CPU a task, best of several.
+"""What a plain success costs the machine: `python tests/engine/measure.py`, microseconds of CPU a task, best of seven.
 
 The pair is `handle(Ended)` and `handle(Claim)` with the inputs they take and the events they make; nothing is written.
 """
