@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import inspect
 import pickle
+import sys
+import types
 import warnings
 from typing import Any, Dict, Iterator, List
 
@@ -368,9 +370,15 @@ def test_a_definition_from_another_file_warns_and_names_both(etl: Flow) -> None:
     assert etl["clean"]() == 2
 
 
-def test_what_is_typed_in_is_one_source_whatever_it_is_called(etl: Flow) -> None:
-    for name in ("<stdin>", "<python-input-3>", "<stdin>"):
-        exec(compile("@etl.task\ndef clean():\n    return 2\n", name, "exec"), {"etl": etl, "__name__": "__main__"})
+@pytest.mark.parametrize("names", [["<stdin>", "<python-input-3>"], ["<stdin>", "<stdin>"]])
+def test_what_is_typed_in_replaces_silently_whatever_it_is_called(
+    etl: Flow, names: List[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    typed = types.ModuleType("typed")
+    monkeypatch.setitem(sys.modules, "typed", typed)
+    typed.etl = etl  # type: ignore[attr-defined]
+    for name in names:
+        exec(compile("@etl.task\ndef clean():\n    return 2\n", name, "exec"), typed.__dict__)
     assert list(etl) == ["clean"]
 
 

@@ -83,7 +83,7 @@ def check_number(
     """A finite number within the bounds, as a float; bool and str are refused."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         refuse(where, option, value, "is not a number; " + hint)
-    number = float(value)
+    number = _float(value)
     if not math.isfinite(number):
         refuse(where, option, value, "is not a finite number; " + hint)
     if above is not None and number <= above:
@@ -93,6 +93,13 @@ def check_number(
     if most is not None and number > most:
         refuse(where, option, value, "is more than %g; %s" % (most, hint))
     return number
+
+
+def _float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def check_timeout(value: Any, option: str, where: object) -> Optional[float]:

@@ -1,38 +1,32 @@
-"""Which tasks a run of a whole flow still needs when some of its results are given."""
+"""Which tasks of a whole flow a run still needs when some of its results are given."""
 
 from __future__ import annotations
 
-from typing import Collection, Dict, List, Mapping, Set
+from typing import Collection, List, Mapping, Set
 
 from flowdsl.definition.parameters import VARIABLE
 from flowdsl.definition.spec import TaskSpec
 
-__all__ = ["needed", "sources_of"]
-
-
-def sources_of(spec: TaskSpec, known: Mapping[str, TaskSpec]) -> Set[str]:
-    """The tasks of the same flow that this one waits for; names that nothing defines are left out."""
-    bound = {dependency.parameter for dependency in spec.depends_on}
-    found = {dependency.task for dependency in spec.depends_on if dependency.owner is None}
-    for name, kind, has_default, _ in spec.parameters:
-        if not has_default and kind not in VARIABLE and name not in bound:
-            found.add(name)
-    return {name for name in found if name in known}
+__all__ = ["needed"]
 
 
 def needed(specs: Mapping[str, TaskSpec], given: Collection[str]) -> List[str]:
-    """The names that are left, in order, without the ancestors that only the given tasks need."""
-    sources = {name: sources_of(spec, specs) for name, spec in specs.items()}
-    wanted: Dict[str, int] = dict.fromkeys(specs, 0)  # how many tasks still wait for it
-    for found in sources.values():
-        for name in found:
-            wanted[name] += 1
-    dropped: Set[str] = set()
-    released = [name for name in given if name in specs]
-    while released:
-        for name in sources[released.pop()]:
-            wanted[name] -= 1
-            if not wanted[name] and name not in given:
-                dropped.add(name)
-                released.append(name)
-    return [name for name in specs if name not in dropped]
+    """The names, in order, without the ancestors of the given tasks; who else needs one of those brings it back."""
+    behind: Set[str] = set()
+    waiting = [name for name in given if name in specs]
+    while waiting:
+        for source in _sources(specs[waiting.pop()], specs):
+            if source not in behind and source not in given:
+                behind.add(source)
+                waiting.append(source)
+    return [name for name in specs if name not in behind]
+
+
+def _sources(spec: TaskSpec, known: Mapping[str, TaskSpec]) -> List[str]:
+    """The tasks of the same flow that this one waits for; names that nothing defines are left out."""
+    bound = {dependency.parameter for dependency in spec.depends_on}
+    found = [dependency.task for dependency in spec.depends_on if dependency.owner is None]
+    for name, kind, has_default, _ in spec.parameters:
+        if not has_default and kind not in VARIABLE and name not in bound:
+            found.append(name)
+    return [name for name in found if name in known]

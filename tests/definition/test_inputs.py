@@ -84,3 +84,8 @@ def test_a_task_that_is_not_in_this_graph_cannot_be_given() -> None:
 def test_none_is_a_value_like_any_other() -> None:
     check(path=None)
     check(flights=None)
+
+
+def test_a_value_for_a_task_that_the_graph_was_not_built_without_is_refused() -> None:
+    with pytest.raises(InputError, match="'flights'"):
+        check_inputs(build_graph("etl", ETL), {"flights": 1, "path": "x"})

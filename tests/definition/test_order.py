@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 import random
 from typing import Dict, List, Tuple
 
@@ -79,6 +80,15 @@ def test_a_cycle_is_named_along_its_edges_from_the_task_that_was_defined_first(
         ordered(sources)
     assert caught.value.cycle == cycle
     assert str(caught.value) == "cycle: " + " -> ".join(cycle)
+
+
+@pytest.mark.parametrize("defined", list(itertools.permutations("abcd")), ids="".join)
+def test_the_order_of_definition_only_says_where_the_path_of_a_cycle_begins(defined: Tuple[str, ...]) -> None:
+    ring = {"a": ["d"], "b": ["a"], "c": ["b"], "d": ["c"]}
+    with pytest.raises(CycleError) as caught:
+        ordered({name: ring[name] for name in defined})
+    path = "abcdabcd"["abcd".index(defined[0]) :][:4]
+    assert caught.value.cycle == (*path, path[0])
 
 
 def test_a_long_cycle_is_kept_whole_and_told_short() -> None:
