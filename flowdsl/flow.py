@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from types import FrameType
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -23,17 +22,17 @@ from typing import (
 )
 
 from flowdsl.decorator import decorate
-from flowdsl.definition.checks import check_flag, check_name, refuse, shown
+from flowdsl.definition.checks import check_flag, check_name, refuse
 from flowdsl.definition.graph import build_graph, check_inputs
+from flowdsl.definition.inputs import together
 from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOptions, Inherit, RunOptions
-from flowdsl.definition.place import shell_of, standing
 from flowdsl.definition.resolve import Scope
 from flowdsl.definition.retry import Retry
 from flowdsl.definition.suggest import did_you_mean
-from flowdsl.errors import DefinitionError, InputError
+from flowdsl.errors import DefinitionError
 from flowdsl.graph import Graph, Pictures, drawable, pictures
 from flowdsl.hold import check_not_held
-from flowdsl.members import Members
+from flowdsl.members import Members, taken_over
 from flowdsl.task import Task
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class Flow:
         self._name = check_name(name, "Flow")
         self._options = FlowOptions.checked("flow %r" % name, {**said, **unknown})
         self._built: Optional[Tuple[Any, Graph]] = None  # the last graph, and what it was made of
-        self.members = _earlier(self, fresh, sys._getframe(1)) or Members(self)
+        self.members = taken_over(self, fresh, sys._getframe(1)) or Members(self)
         self.members.take_over(self)
 
     @property
@@ -350,31 +349,7 @@ class Flow:
         options = RunOptions.checked(where, **said)
         targets = self._names(options_and_inputs.get("targets"))
         more = {name: value for name, value in options_and_inputs.items() if name not in RUN_OPTIONS}
-        values = _together(inputs, more, where)
+        values = together(inputs, more, where)
         graph = self.build(targets, given=values)
         check_inputs(graph, values)
         return graph, values, options
-
-
-def _together(inputs: Any, more: Dict[str, Any], where: str) -> Dict[str, Any]:
-    if inputs is None:
-        return more
-    if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
-        raise InputError("%s: inputs=%s is not a dict of names; write run(x=1)" % (where, shown(inputs)))
-    twice = sorted(set(inputs) & set(more))
-    if twice:
-        raise InputError("%s: input %r is given twice; take it out of inputs={...}" % (where, twice[0]))
-    return {**inputs, **more}
-
-
-_in_cells: Dict[str, Tuple[Flow, object]] = {}  # flows made at the top level of a cell, and in which execution
-
-
-def _earlier(flow: Flow, fresh: bool, frame: FrameType) -> Optional[Members]:
-    """The tasks of the flow that the same cell made when it was run before."""
-    if shell_of(frame) is None or frame.f_locals is not frame.f_globals:
-        return None
-    now = standing(frame)[1]
-    earlier = _in_cells.get(flow.name)
-    _in_cells[flow.name] = (flow, now)
-    return None if fresh or earlier is None or earlier[1] == now else earlier[0].members

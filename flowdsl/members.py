@@ -8,11 +8,11 @@ from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.definition.define import define
 from flowdsl.definition.options import TaskOptions
-from flowdsl.definition.place import standing
+from flowdsl.definition.place import shell_of, standing
 from flowdsl.definition.spec import Dependency, TaskSpec
 from flowdsl.task import Task
 
-__all__ = ["Members"]
+__all__ = ["Members", "taken_over"]
 
 
 class Members:
@@ -91,3 +91,16 @@ def _in_a_loop(earlier: Task[Any, Any], task: Task[Any, Any], frame: FrameType) 
     if frame.f_locals is frame.f_globals:
         return task.execution is not None and task.execution is earlier.execution
     return frame.f_locals.get(getattr(task.spec.function, "__name__", "")) is earlier
+
+
+_in_cells: Dict[str, Tuple[Any, object]] = {}  # flows made at the top level of a cell, and in which execution
+
+
+def taken_over(flow: Any, fresh: bool, frame: FrameType) -> Optional[Members]:
+    """The tasks of the flow that the same cell made when it was run before."""
+    if shell_of(frame) is None or frame.f_locals is not frame.f_globals:
+        return None
+    now = standing(frame)[1]
+    earlier = _in_cells.get(flow.name)
+    _in_cells[flow.name] = (flow, now)
+    return None if fresh or earlier is None or earlier[1] == now else earlier[0].members

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, Mapping, NoReturn, Protocol, Sequence, Tuple
 
+from flowdsl.definition.checks import shown
 from flowdsl.definition.edge import Input
 from flowdsl.definition.options import RUN_OPTIONS
 from flowdsl.definition.parameters import Parameter
@@ -11,7 +12,7 @@ from flowdsl.definition.spec import TaskSpec
 from flowdsl.definition.suggest import did_you_mean, nearest
 from flowdsl.errors import InputError
 
-__all__ = ["InputsOf", "check_inputs", "inputs_of"]
+__all__ = ["InputsOf", "check_inputs", "inputs_of", "together"]
 
 Takers = Mapping[str, Sequence[Tuple[str, Parameter]]]  # input -> who takes it, as which parameter
 
@@ -48,6 +49,18 @@ def _input(name: str, taking: Sequence[Tuple[str, Parameter]]) -> Input:
     defaults = [parameter.default for _, parameter in taking if parameter.has_default]
     required = len(defaults) < len(taking)
     return Input(name, required, defaults[0] if defaults else None, tuple(task for task, _ in taking))
+
+
+def together(inputs: Any, more: Dict[str, Any], where: object) -> Dict[str, Any]:
+    """The inputs of a run that came in a dict and those that came by keyword."""
+    if inputs is None:
+        return more
+    if not isinstance(inputs, Mapping) or not all(isinstance(name, str) for name in inputs):
+        raise InputError("%s: inputs=%s is not a dict of names; write run(x=1)" % (where, shown(inputs)))
+    twice = sorted(set(inputs) & set(more))
+    if twice:
+        raise InputError("%s: input %r is given twice; take it out of inputs={...}" % (where, twice[0]))
+    return {**inputs, **more}
 
 
 def check_inputs(graph: InputsOf, inputs: Mapping[str, Any]) -> None:
