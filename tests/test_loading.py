@@ -211,10 +211,8 @@ def test_a_run_inside_a_try_is_passed_over_and_not_caught(save: Save) -> None:
 
 
 def test_a_cell_that_raises_on_purpose_is_no_fault_and_ends_there(save: Save) -> None:
-    path = write_notebook(
-        tmp_path / f"pipeline_{next(_numbers)}.ipynb", [("1 / 0\nx = 1", ["raises-exception"]), "y = 2"]
-    )
-    save()
+    path = save("", suffix=".ipynb")
+    write_notebook(path, [("1 / 0\nx = 1", ["raises-exception"]), "y = 2"])
     loaded = load(path)
     assert "x" not in loaded.namespace
     assert value(loaded, "y") == 2

@@ -13,6 +13,7 @@ import click
 from flowdsl.errors import FlowError, InternalError
 from flowdsl.flow import Flow
 from flowdsl.loading import Loaded, load
+from flowdsl.run import AbandonedWarning
 
 __all__ = ["FILE", "INTERRUPTED", "TARGETS", "find", "one_line", "plain_warnings"]
 
@@ -75,12 +76,13 @@ def one_line() -> Iterator[None]:
 
 @contextmanager
 def plain_warnings() -> Iterator[None]:
-    """Our own warnings in one line, without the line of our code that gave them."""
+    """Threads that outlive the run are told of in one line, without the line of our code that warns."""
     with warnings.catch_warnings():
+        warnings.simplefilter("always", AbandonedWarning)
         shown = warnings.showwarning
 
         def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
-            if category.__module__.partition(".")[0] == "flowdsl":
+            if issubclass(category, AbandonedWarning):
                 click.echo("Warning: %s" % message, err=True)
             else:
                 shown(message, category, *place, **more)
