@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 
 import flowdsl
 from flowdsl.cli import main
+from flowdsl.runtime.launch import source_file
 from flowdsl.storage.reading import run_dirs
 from tests.notebooks.files import write_notebook
 
@@ -76,6 +77,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
     """Runs `flowdsl` with arguments in this process."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(sys, "argv", list(sys.argv))
+    token = source_file.set(None)
     modules = set(sys.modules)
 
     def call(*args: str) -> Result:
@@ -84,6 +86,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Iterator[Command]:
         return result
 
     yield call
+    source_file.reset(token)
     for name in set(sys.modules) - modules:
         if name.startswith("etl_"):
             del sys.modules[name]
@@ -228,6 +231,7 @@ def test_options_of_a_run_reach_it(command: Command, etl: str) -> None:
     assert done.exit_code == 1
     assert logged() == []
     (past,) = flowdsl.load_runs("elsewhere")
+    assert past.snapshot().info["file"] == str(Path(etl).resolve())
     assert {name: past.snapshot().info[name] for name in ("executor", "on_failure", "max_workers")} == {
         "executor": "inline",
         "on_failure": "stop",
@@ -429,6 +433,14 @@ def test_the_package_is_the_command_too(etl: str) -> None:
     assert done.returncode == 1
     assert b"KeyError" in done.stdout
     assert b"Traceback" not in done.stderr
+
+
+def test_a_terminal_that_cannot_write_an_icon_gets_another_character(etl: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    command = [sys.executable, "-m", "flowdsl", "run", etl, "--target", "report"]
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stderr.count(b"Traceback")) == (0, 0)
+    assert b"? 3 succeeded of 3 tasks" in done.stdout
 
 
 def test_the_help_names_every_command() -> None:

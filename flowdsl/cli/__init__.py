@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import click
 
 import flowdsl
@@ -16,6 +19,9 @@ __all__ = ["main"]
 @click.version_option(flowdsl.__version__, prog_name="flowdsl")
 def main() -> None:
     """Run pipelines of a script or a notebook, draw them, read their logs."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an icon that a terminal cannot write is no reason to fail
 
 
 for command in (run, graph, logs):

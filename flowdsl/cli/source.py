@@ -14,6 +14,7 @@ from flowdsl.errors import FlowError, InternalError
 from flowdsl.flow import Flow
 from flowdsl.loading import Loaded, load
 from flowdsl.run import AbandonedWarning
+from flowdsl.runtime.launch import source_file
 
 __all__ = ["FILE", "INTERRUPTED", "TARGETS", "find", "one_line", "plain_warnings"]
 
@@ -29,6 +30,7 @@ def find(file: str, targets: Sequence[str], quiet: bool) -> Flow:
     sys.argv = [path or file]  # what a script sees
     with one_line():
         loaded = load(path or file)
+        source_file.set(str(loaded.path.resolve()))
         if loaded.passed_over and not quiet:
             click.echo(_note(loaded), err=True)
         return loaded.flow(name if colon else None, targets)

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from concurrent.futures import Executor
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Dict, Mapping, Optional
 
@@ -24,6 +25,7 @@ from flowdsl.runtime.plan import Defaults, nodes
 from flowdsl.runtime.results import Results
 from flowdsl.storage.journal import Journal
 
+source_file: ContextVar[Optional[str]] = ContextVar("flowdsl_source_file", default=None)  # that a command runs
 OWN_KINDS: Mapping[str, Kind] = {"threads": threads.KIND, "inline": inline.KIND}
 
 
@@ -125,7 +127,7 @@ def _header(run_id: str, graph: Graph, inputs: Mapping[str, Any], options: RunOp
 
 def _file() -> Optional[str]:
     """The notebook or script that this process runs, where that can be known."""
-    notebook = os.environ.get("JPY_SESSION_NAME")
-    if notebook:
-        return notebook
+    file = source_file.get() or os.environ.get("JPY_SESSION_NAME")
+    if file:
+        return file
     return getattr(sys.modules.get("__main__"), "__file__", None)
