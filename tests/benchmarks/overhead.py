@@ -10,11 +10,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Set
+from typing import Any, List, Optional, Sequence, Set
 
 from tests.benchmarks import machine, tables
 from tests.benchmarks.shapes import SHAPES
-from tests.benchmarks.tables import Cases, Measured
+from tests.benchmarks.tables import Cases, Measured, Repeat
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 600  # seconds for one measurement; the slowest known one takes a tenth
@@ -75,7 +75,7 @@ def _cores(one: bool) -> Set[int]:
     return os.sched_getaffinity(0)
 
 
-def _repeats(contenders: Sequence[str], shape: str, size: int, times: int, log_dir: str) -> List[Dict[str, Measured]]:
+def _repeats(contenders: Sequence[str], shape: str, size: int, times: int, log_dir: str) -> List[Repeat]:
     """Every contender in turn, so that what the machine does meanwhile strikes them all."""
     taking_part = [who for who in contenders if who != "dask" or shape != "layers" or size <= DASK_LAYERS]
     return [{who: _measured(who, shape, size, log_dir) for who in taking_part} for _ in range(times)]
