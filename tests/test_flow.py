@@ -326,10 +326,11 @@ class Notebook:
 @pytest.fixture
 def cell() -> Iterator[Notebook]:
     from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
 
+    without_history = Config(HistoryManager={"enabled": False, "hist_file": ":memory:"})
     InteractiveShell.clear_instance()
-    shell = InteractiveShell.instance()
-    shell.history_manager.enabled = False
+    shell = InteractiveShell.instance(config=without_history)
     notebook = Notebook(shell)
     notebook("from flowdsl import Flow, task, current_flow\nfor name in list(current_flow()): del current_flow()[name]")
     yield notebook
