@@ -232,14 +232,18 @@ class Scheduler:
         return self._stopping.pop(number, None)
 
     def _on_lost(self, message: ev.Lost, now: float, events: List[Event], effects: List[Any]) -> None:
-        """Costs no attempt: the same number is launched again, unless workers keep dying under it."""
+        """Costs no attempt: the same number is launched again, unless workers keep dying under it.
+
+        That is only for attempts that have not begun. Where a worker said that it began, the function may have run.
+        """
         number = self._table.number[message.task]
         if self._table.attempts[number] != message.attempt:
             self._release(number, message.attempt, events)
             return
         if self._table.states[number] == st.RUNNING:
-            if number in self._stopping:
-                died = ev.Ended(message.task, message.attempt, st.FAILED, "worker_died", mechanism="killed")
+            if number in self._stopping or not self._kinds[self._table.policies[number].kind].begins_at_launch:
+                how = "killed" if number in self._stopping else ""
+                died = ev.Ended(message.task, message.attempt, st.FAILED, "worker_died", mechanism=how)
                 self._ended(died, now, events, effects)
                 return
             self._timers.drop(number)

@@ -19,7 +19,8 @@ THREAD = Kind("thread", grace=0.1, replaces=True, retries_timeouts=False)
 PROCESS = Kind("process", begins_at_launch=False)
 ASYNC = Kind("async")
 INLINE = Kind("inline", grace=0.1, retries_timeouts=False)
-KINDS = {kind.name: kind for kind in (THREAD, PROCESS, ASYNC, INLINE)}
+REMOTE = Kind("remote", begins_at_launch=False, grace=0.1, replaces=True)
+KINDS = {kind.name: kind for kind in (THREAD, PROCESS, ASYNC, INLINE, REMOTE)}
 
 CLAIM = ev.Claim()
 TICK = ev.Tick()

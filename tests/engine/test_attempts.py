@@ -11,6 +11,8 @@ from hypothesis import strategies as some
 from flowdsl.definition.options import Retry
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
+from flowdsl.engine.policy import Kind
+from flowdsl.engine.scheduler import Scheduler
 from tests.engine.script import CLAIM, TICK, Script, raised, returned, skipped, task
 
 
@@ -108,6 +110,14 @@ def test_jitter_varies_the_wait_to_both_sides(draw: float, delay: float) -> None
     run(CLAIM)
     run(raised("a"))
     assert delays(run) == [delay]
+
+
+def test_without_a_draw_there_is_no_jitter() -> None:
+    kinds = {"thread": Kind("thread")}
+    machine = Scheduler(kinds, max_workers=1)
+    for message in (ev.Start(), ev.Add((task("a", retry=Retry(1, delay=2, jitter=1)),)), CLAIM, raised("a")):
+        machine.handle(message, 0.0)
+    assert machine.next_due() == 2.0
 
 
 @given(some.integers(1, 6), some.floats(0, 5), some.floats(0.5, 3), some.floats(0, 1), some.floats(0, 1))

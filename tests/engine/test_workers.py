@@ -6,7 +6,7 @@ import pytest
 
 from flowdsl.definition.options import Retry
 from flowdsl.engine import events as ev
-from tests.engine.script import ASYNC, CANCEL, CLAIM, PROCESS, TICK, Script, begun, lost, raised, returned, task
+from tests.engine.script import ASYNC, CANCEL, CLAIM, PROCESS, REMOTE, TICK, Script, begun, lost, raised, returned, task
 
 
 def test_an_attempt_is_running_once_its_worker_says_so() -> None:
@@ -82,6 +82,29 @@ def test_a_begin_ends_the_row_of_lost_workers() -> None:
         assert run(lost("a", 2)) == []
 
 
+def test_a_begin_ends_the_row_of_lost_workers_even_if_its_attempt_is_left_behind() -> None:
+    run = Script(task("a", kind=REMOTE, timeout=1, retry=Retry(1, retry_abandoned=True)))
+    for _ in range(4):
+        run(CLAIM)
+        run(lost("a"))
+    run(CLAIM)
+    run(begun("a"))
+    run(TICK, at=1.0)
+    assert run(TICK, at=1.1)[0] == "a#1 running>retry_wait retry (timeout) [abandoned]"
+    run(CLAIM)
+    assert run(lost("a", 2)) == []
+
+
+def test_a_worker_that_dies_after_it_began_costs_the_attempt() -> None:
+    run = Script(task("a", kind=PROCESS, retry=Retry(1)))
+    run(CLAIM)
+    run(begun("a"))
+    assert run(lost("a"))[0] == "a#1 running>retry_wait retry (worker_died)"
+    run(CLAIM)
+    run(begun("a", 2))
+    assert run(lost("a", 2))[0] == "a#2 running>failed worker_died"
+
+
 def test_a_loss_gives_the_named_limits_back() -> None:
     run = Script(task("a", kind=PROCESS, uses=("db",), rank=2), task("b", kind=PROCESS, uses=("db",)), limits={"db": 1})
     assert run.claim(2) == ["a#1"]
@@ -114,6 +137,26 @@ def test_five_losses_in_a_row_are_an_error_there_too() -> None:
         run(lost("a"))
     run(CLAIM)
     assert run(lost("a"))[:2] == ["a#1 running>ready requeued", "a ready>failed worker_unavailable"]
+
+
+def test_an_outcome_ends_the_row_of_losses_there_too() -> None:
+    run = Script(task("a", kind=ASYNC, retry=Retry(1)))
+    for attempt in (1, 2):
+        for _ in range(4):
+            run(CLAIM)
+            assert run(lost("a", attempt)) == [f"a#{attempt} running>ready requeued"]
+        run(CLAIM)
+        run(raised("a", attempt))
+    assert run.states() == {"a": "failed"}
+
+
+def test_the_worker_of_an_attempt_that_was_left_behind_may_die_while_the_next_one_runs() -> None:
+    run = Script(task("a", timeout=1, retry=Retry(1, retry_abandoned=True)))
+    run(CLAIM)
+    run(TICK, at=1.0)
+    run(TICK, at=1.1)
+    run(CLAIM)
+    assert run(lost("a", 1)) == ["a#1 attempt_released running"]
 
 
 def test_a_worker_that_dies_while_it_is_told_to_stop_has_stopped() -> None:
@@ -153,6 +196,33 @@ def test_after_a_cancel_what_begins_all_the_same_is_ended() -> None:
     run(CANCEL)
     assert run(begun("a")) == ["a#1 ready>running started"]
     assert run(returned("a"))[0] == "a#1 running>cancelled cancel_requested [cooperative]"
+
+
+def test_after_a_cancel_an_outcome_still_implies_the_begin() -> None:
+    run = Script(task("a", kind=PROCESS))
+    run(CLAIM)
+    run(CANCEL)
+    assert run(returned("a"))[:2] == [
+        "a#1 ready>running started",
+        "a#1 running>cancelled cancel_requested [cooperative]",
+    ]
+
+
+def test_what_begins_after_a_cancel_has_its_grace_from_there() -> None:
+    run = Script(task("a", kind=REMOTE))
+    run(CLAIM)
+    run(CANCEL)
+    assert run.machine.next_due() is None
+    run(begun("a"), at=5.0)
+    assert run.machine.next_due() == 5.1
+    assert run(TICK, at=5.1)[0] == "a#1 running>cancelled cancel_requested [abandoned]"
+
+
+def test_only_what_was_told_to_stop_can_be_given_back() -> None:
+    run = Script(task("a", kind=PROCESS))
+    run(CLAIM)
+    withdrawn = ev.Ended("a", 1, "cancelled", "cancel_requested", False, "withdrawn")
+    assert run(withdrawn)[:2] == ["a#1 ready>running started", "a#1 running>failed raised [withdrawn]"]
 
 
 def test_a_worker_that_dies_after_a_cancel_is_not_replaced() -> None:
