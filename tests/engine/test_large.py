@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from typing import List, Tuple
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from flowdsl.engine import events as ev
 from flowdsl.engine.check import check_batches
@@ -103,6 +106,23 @@ def test_the_living_stay_when_the_dead_leave() -> None:
     assert timers.size() <= 2 * 100 + 64 + 1
     due = [timers.pop_due(1000.0) for _ in range(101)]
     assert due == [(number, DEADLINE) for number in range(0, 1000, 10)] + [None]
+
+
+@given(some.integers(0, 2**32))
+def test_timers_are_due_in_the_order_of_their_times_whatever_was_dropped(seed: int) -> None:
+    rng = random.Random(seed)
+    timers, known = Timers(), {}
+    for _ in range(600):
+        number = rng.randrange(300)
+        if rng.random() < 0.6:
+            known[number] = rng.random()
+            timers.set(number, known[number], DELAY)
+        else:
+            known.pop(number, None)
+            timers.drop(number)
+        assert timers.next_due() == min(known.values(), default=None)
+    due = [timers.pop_due(1.0) for _ in range(len(known) + 1)]
+    assert due == [(number, DELAY) for number in sorted(known, key=known.__getitem__)] + [None]
 
 
 def test_a_new_timer_of_a_task_replaces_the_old_one() -> None:
