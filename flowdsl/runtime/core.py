@@ -53,7 +53,7 @@ class Core:
         self._events: List[Event] = []
         self._wall = time.time()
         self._zero = time.monotonic()
-        self._batches: Deque[Batch] = deque()
+        self._batches: Deque[Tuple[int, float, Tuple[Tuple[Any, ...], ...]]] = deque()
         self._snapshot = Snapshot()
         self._fold_lock = threading.Lock()
 
@@ -89,14 +89,18 @@ class Core:
         at = self._wall + now
         if self.fault is None:
             try:
-                self._batches.append(Batch(self._journal.append(events, at), at, tuple(events)))
+                self._remember(self._journal.append(events, at), at, events)
             except LogWriteError as exc:
                 self.fault = exc
-                self._batches.append(Batch(0, at, tuple(events)))
+                self._remember(0, at, events)
                 self.feed(ev.Cancel("log_write_failed"), now)
                 self.commit(now)
         else:
-            self._batches.append(Batch(0, at, tuple(events)))
+            self._remember(0, at, events)
+
+    def _remember(self, seq: int, at: float, events: List[Event]) -> None:
+        """Keep the batch for the fold, as plain tuples: unlike NamedTuples they cost the garbage collector nothing."""
+        self._batches.append((seq, at, tuple(map(tuple, events))))
 
     def close(self) -> None:
         """The last event is written: give the journal free."""
@@ -115,7 +119,8 @@ class Core:
         """The snapshot, which stands still until the block ends; the run itself goes on."""
         with self._fold_lock:
             while self._batches:
-                self._snapshot.apply(self._batches.popleft())
+                seq, at, events = self._batches.popleft()
+                self._snapshot.apply(Batch(seq, at, tuple(map(Event._make, events))))
             yield self._snapshot
 
     def _note(self, events: Sequence[Event], outcome: Optional[Outcome]) -> None:

@@ -26,9 +26,8 @@ class Slot:
         "_gate",
         "abandoned",
         "attempt",
-        "call",
+        "claim",
         "current",
-        "detail",
         "in_user_code",
         "name",
         "outcome",
@@ -46,10 +45,9 @@ class Slot:
         self.thread: Optional[threading.Thread] = None
         self.task = ""  # empty: nothing in hand
         self.attempt = 0
-        self.call: Any = None
+        self.claim: Any = None  # what it asks the machine for
         self.current: Optional[Current] = None
         self.outcome: Optional[Outcome] = None
-        self.detail: Any = None
         self.in_user_code = False
         self.stopped = False  # a stop has been sent into the thread and not been withdrawn
         self.abandoned = False
@@ -109,7 +107,7 @@ class Crew:
 
     def wake_for(self, claimable: int) -> List[Slot]:
         """Workers to wake, now that so many attempts could begin; `set_going` does it, once the lock is free."""
-        if claimable <= 0 or (self.awake and self._mean < SHORT):
+        if claimable <= 0 or (self.awake > 0 and self._mean < SHORT):
             return []
         woken: List[Slot] = []
         while len(woken) < claimable and (self._parked or len(self._slots) < self._size):

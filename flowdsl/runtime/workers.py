@@ -21,6 +21,7 @@ from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import Crew, Slot
 from flowdsl.storage.detail import clip
 
+GO, REST, LEAVE = "go", "rest", "leave"  # what a worker does after its turn
 STOPPED = Outcome("failed", "raised", error_type="AttemptStopped", error="the attempt was stopped")
 
 
@@ -71,14 +72,15 @@ class Workers:
     def work(self, slot: Slot) -> None:
         """Until the run is over, or this worker is lost to it."""
         slot.thread = threading.current_thread()
-        slot.detail = {"worker": slot.name, "pid": os.getpid()}
+        slot.claim = ev.Claim(self._kinds, {"worker": slot.name, "pid": os.getpid()})
         while True:
             try:
                 if slot.task and slot.outcome is None:
                     self._context.copy().run(self._attempt, slot)
-                if not self._turn(slot):
+                step = self._turn(slot)
+                if step == LEAVE:
                     return
-                if slot.parked:
+                if step == REST:  # what the turn said: the slot itself may have been woken since
                     slot.park()
             except AttemptStopped:  # sent for the attempt in hand, arrived a little late: nothing is lost by it
                 if slot.task and slot.outcome is None:
@@ -101,8 +103,8 @@ class Workers:
         slot.outcome = STOPPED if current.stopped else perform(call)
         slot.in_user_code = False
 
-    def _turn(self, slot: Slot) -> bool:
-        """Report, write, claim the next attempt; False when this worker is to go home."""
+    def _turn(self, slot: Slot) -> str:
+        """Report, write, claim the next attempt; what the worker does then. One REST, one `park`, one wake."""
         core = self._core
         with core.lock:
             slot.in_user_code = False
@@ -114,10 +116,10 @@ class Workers:
             self._crew.came_back(slot)
             if slot.task:
                 self._hand_in(slot, now)
-            stays = self._hand_out(slot, now)
+            step = self._hand_out(slot, now)
             orders = self._move_on(now)
         self._carry_out(orders)
-        return stays
+        return step
 
     def _hand_in(self, slot: Slot, now: float) -> None:
         outcome = slot.outcome or STOPPED
@@ -125,21 +127,22 @@ class Workers:
         slot.task, slot.outcome, slot.current = "", None, None
         self._core.feed(message, now, outcome)
 
-    def _hand_out(self, slot: Slot, now: float) -> bool:
-        """Give the worker its next attempt, or let it rest; False: it goes home."""
+    def _hand_out(self, slot: Slot, now: float) -> str:
+        """Give the worker its next attempt, or let it rest, or send it home."""
         if slot.abandoned or self._core.closing:
             self._crew.leave(slot)
-            return False
+            return LEAVE
         if self._crew.should_rest() or not self._claim(slot, now):
             self._crew.rest(slot)
-        return True
+            return REST
+        return GO
 
     def _claim(self, slot: Slot, now: float) -> bool:
         """Take the best attempt there is; those for other executors go out on the way."""
         launches = self._core.launches
         while True:
             before = len(launches)
-            self._core.feed(ev.Claim(self._kinds, slot.detail), now)
+            self._core.feed(slot.claim, now)
             if len(launches) == before:
                 return False
             if launches[-1].kind == self._kind:
