@@ -21,9 +21,9 @@ class Reply(NamedTuple):
 
     @property
     def text(self) -> str:
-        """What was printed, and the value of the last line."""
+        """What was printed, and the value of the last line; not what is displayed, also for earlier cells."""
         printed = [out["text"] for out in self.outputs if "text" in out]
-        values = [out["data"]["text/plain"] for out in self.outputs if "data" in out]
+        values = [out["data"]["text/plain"] for out in self.outputs if "execution_count" in out]
         return "".join(printed + values).strip()
 
 
