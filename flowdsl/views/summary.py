@@ -15,6 +15,7 @@ __all__ = ["failure_lines", "summary"]
 
 _WIDTH = 100  # columns of a result or a line of code
 _ERROR = 300  # and of an error
+_WORTH = 0.01  # seconds from which on a task may be called slow
 _FAILED, _SLOW, _NAMED = 10, 3, 8  # how many of each are spelt out
 
 Entry = Tuple[str, Sequence[str]]  # a heading, and the lines beside it
@@ -100,7 +101,7 @@ def _slowest(snapshot: Any) -> List[str]:
         if attempt.started_at is not None and attempt.ended_at is not None:
             took = attempt.ended_at - attempt.started_at
             longest[attempt.task] = max(took, longest.get(attempt.task, 0.0))
-    slow = sorted(longest, key=lambda name: -longest[name])[:_SLOW]
+    slow = sorted((name for name in longest if longest[name] >= _WORTH), key=lambda name: -longest[name])[:_SLOW]
     return [", ".join("%s %s" % (shorten(name, 30), duration(longest[name])) for name in slow)] if slow else []
 
 
