@@ -52,15 +52,14 @@ __all__ = ["Flow"]
 class Flow:
     """A named set of tasks.
 
-    Parameters
-    ----------
-    name : 1 to 200 printable characters without ``[ ] /``.
-    limits : named limits that tasks take with `uses=`, ``{"db": 2}``: how many attempts may hold one at once.
-    retries : a number or a Retry, for tasks that say nothing.
-    timeout : seconds an attempt may take, for tasks that say nothing; None is no limit.
-    isolation : where attempts run when neither the task nor the run says; None is a thread.
-    log_dir : the directory of the journals.
-    fresh : start empty where the cell that makes the flow is run again; else the tasks defined before are kept.
+    Args:
+        name: 1 to 200 printable characters without ``[ ] /``.
+        limits: named limits that tasks take with `uses=`, ``{"db": 2}``: how many attempts may hold one at once.
+        retries: a number or a Retry, for tasks that say nothing.
+        timeout: seconds an attempt may take, for tasks that say nothing; None is no limit.
+        isolation: where attempts run when neither the task nor the run says; None is a thread.
+        log_dir: the directory of the journals.
+        fresh: start empty where the cell that makes the flow is run again; else the tasks defined before are kept.
     """
 
     def __init__(
@@ -293,24 +292,23 @@ class Flow:
     ) -> Run:
         """The finished run of the flow.
 
-        Parameters
-        ----------
-        inputs, more_inputs : values for the parameters that no task makes. A task's name replaces that task by the
-            value. Names of options, such as `display`, are inputs in `inputs` only.
-        targets : the tasks to run, with everything upstream; default: all.
-        executor : "threads", "inline" (in this thread, one after the other) or a `concurrent.futures.Executor`.
-        max_workers : how many attempts run at once.
-        on_failure : "continue" with what does not need the failed task, or "stop": start nothing new.
-        raise_on_failure : raise RunFailed when a task failed.
-        isolation : where the attempts of tasks that do not say run; None leaves it to the flow.
-        keep : "all" results, or those of the "targets" only.
-        display : "auto" shows the run where it can be shown, "none" does not.
-        log_dir : the directory of the journals; None is the flow's.
-        fsync : make the journal survive a power loss too.
+        Args:
+            inputs, more_inputs: values for the parameters that no task makes. A task's name replaces that task by the
+                value. Names of options, such as `display`, are inputs in `inputs` only.
+            targets: the tasks to run, with everything upstream; default: all.
+            executor: "threads", "inline" (in this thread, one after the other) or a `concurrent.futures.Executor`.
+            max_workers: how many attempts run at once.
+            on_failure: "continue" with what does not need the failed task, or "stop": start nothing new.
+            raise_on_failure: raise RunFailed when a task failed.
+            isolation: where the attempts of tasks that do not say run; None leaves it to the flow.
+            keep: "all" results, or those of the "targets" only.
+            display: "auto" shows the run where it can be shown, "none" does not.
+            log_dir: the directory of the journals; None is the flow's.
+            fsync: make the journal survive a power loss too.
 
-        Raises
-        ------
-        ConfigError, InputError, GraphError before anything runs; RunFailed at the end.
+        Raises:
+            ConfigError, InputError, GraphError: before anything runs.
+            RunFailed: at the end, when a task failed.
         """
         from flowdsl.start import run_here
 

@@ -38,29 +38,26 @@ else:
     def task(name=None, **options):
         """A decorator that makes a function a task of the flow of its module.
 
-        Parameters
-        ----------
-        name : the task's name; default: the function's. Also the function itself: bare `@task`.
-        depends_on : a task, a name, a list of those, or `{parameter: task}`, before which this one cannot run. One
-            whose name is a parameter passes its result there; `split["train"]` passes one item of a result. A
-            parameter without default that names a task need not be said.
-        retries : attempts after the first, or a `Retry`.
-        timeout : seconds that an attempt may take; None is no limit.
-        isolation : where attempts run: "thread".
-        run_when : what the task needs of its dependencies: "all_succeeded", "all_done" or "any_failed".
-        verify : called with the result; False or an exception fails the attempt.
-        uses : names of limits of the flow, held while an attempt runs.
-        priority : a number; among ready tasks the larger goes first.
-        tags, type : for the reader: words about the task, and what kind it is.
-        map, cache : not available in this version.
+        Args:
+            name: the task's name; default: the function's. Also the function itself: bare `@task`.
+            depends_on: a task, a name, a list of those, or `{parameter: task}`, before which this one cannot run. One
+                whose name is a parameter passes its result there; `split["train"]` passes one item of a result. A
+                parameter without default that names a task need not be said.
+            retries: attempts after the first, or a `Retry`.
+            timeout: seconds that an attempt may take; None is no limit.
+            isolation: where attempts run: "thread".
+            run_when: what the task needs of its dependencies: "all_succeeded", "all_done" or "any_failed".
+            verify: called with the result; False or an exception fails the attempt.
+            uses: names of limits of the flow, held while an attempt runs.
+            priority: a number; among ready tasks the larger goes first.
+            tags, type: for the reader: words about the task, and what kind it is.
+            map, cache: not available in this version.
 
-        Returns
-        -------
-        The `Task`, which can be called like the function.
+        Returns:
+            The `Task`, which can be called like the function.
 
-        Raises
-        ------
-        ConfigError, DefinitionError for what cannot be a task.
+        Raises:
+            ConfigError, DefinitionError: for what cannot be a task.
         """
         return decorate(_flow_of, name, options, sys._getframe(1))
 

@@ -19,16 +19,15 @@ COUNT_HINT = "it is the number of attempts after the first, 0 or more"
 class Retry:
     """When and how often an attempt that did not succeed is followed by another.
 
-    Parameters
-    ----------
-    retries : attempts after the first, 0 or more.
-    delay : seconds before the first retry.
-    backoff : factor from one wait to the next, more than 0.
-    max_delay : seconds; no wait is longer, jitter aside.
-    jitter : share of the wait, 0 to 1, by which it varies at random.
-    retry_on, give_up_on : an exception class or a tuple of them; what matches `give_up_on` is never retried.
-    max_elapsed : seconds since the first attempt began, after which no retry starts; None is no limit.
-    retry_abandoned : retry beside a timed-out thread that is still going.
+    Args:
+        retries: attempts after the first, 0 or more.
+        delay: seconds before the first retry.
+        backoff: factor from one wait to the next, more than 0.
+        max_delay: seconds; no wait is longer, jitter aside.
+        jitter: share of the wait, 0 to 1, by which it varies at random.
+        retry_on, give_up_on: an exception class or a tuple of them; what matches `give_up_on` is never retried.
+        max_elapsed: seconds since the first attempt began, after which no retry starts; None is no limit.
+        retry_abandoned: retry beside a timed-out thread that is still going.
 
     >>> Retry(3, delay=1, backoff=2).wait(3, 0.0)
     4.0
