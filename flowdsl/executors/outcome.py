@@ -41,10 +41,13 @@ class VerifyFailed(FlowError):
     """`verify` refused the result of an attempt."""
 
 
-def perform(call: Call) -> Outcome:
-    """Run the call in this thread. Whatever it raises, `sys.exit` and KeyboardInterrupt too, is its outcome."""
+def perform(call: Call, timed: bool = True) -> Outcome:
+    """Run the call in this thread. Whatever it raises, `sys.exit` and KeyboardInterrupt too, is its outcome.
+
+    `timed` says whether its CPU time is worth being read.
+    """
     verifying = False
-    cpu = thread_time()
+    cpu = thread_time() if timed else None
     begun = perf_counter()
     try:
         value = call.function(*call.args, **call.kwargs)
@@ -53,13 +56,16 @@ def perform(call: Call) -> Outcome:
             verifying = True
             check_verdict(call.verify(value))
     except Skip as skip:
-        return Outcome(
-            "skipped", "skip_raised", None, False, perf_counter() - begun, thread_time() - cpu, error=text_of(skip)
-        )
+        return Outcome("skipped", "skip_raised", None, False, perf_counter() - begun, _since(cpu), error=text_of(skip))
     except BaseException as exc:
         cause = "verify_failed" if verifying else "raised"
-        return failure(exc, cause, call.retry, perf_counter() - begun, thread_time() - cpu)
-    return Outcome("succeeded", "returned", value, False, seconds, thread_time() - cpu)
+        return failure(exc, cause, call.retry, perf_counter() - begun, _since(cpu))
+    # A third of the cost of the constructor, once an attempt.
+    return tuple.__new__(Outcome, ("succeeded", "returned", value, False, seconds, _since(cpu), "", "", "", None))
+
+
+def _since(cpu: Optional[float]) -> Optional[float]:
+    return None if cpu is None else thread_time() - cpu
 
 
 def check_verdict(verdict: Any) -> None:

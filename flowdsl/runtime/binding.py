@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tup
 
 from flowdsl.definition.graph import Edge, Graph
 from flowdsl.definition.options import Retry
-from flowdsl.definition.parameters import POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD
+from flowdsl.definition.parameters import POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_KEYWORD, VAR_POSITIONAL
 from flowdsl.definition.spec import TaskSpec
 from flowdsl.executors.outcome import Call
 from flowdsl.runtime.results import Results
@@ -26,6 +26,7 @@ class Missing(NamedTuple):
         return False
 
 
+_new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor, once an attempt
 Arguments = Tuple[Sequence[Any], Mapping[str, Any]]
 
 
@@ -56,8 +57,8 @@ def bind(
         else:
             named[parameter] = value
     if inputs:
-        for name, *_ in spec.parameters:
-            if name in inputs and name not in named:
+        for name, kind, _, _ in spec.parameters:
+            if name in inputs and name not in named and kind != VAR_POSITIONAL and kind != VAR_KEYWORD:
                 named[name] = inputs[name]
     if rest or (spec.parameters and spec.parameters[0].kind == POSITIONAL_ONLY):
         return _positional(spec, rest, named), named
@@ -96,4 +97,5 @@ class Calls:
         spec = self._graph.tasks[task]
         args, kwargs = bind(spec, self._graph.edges[task], self._values, self._inputs, self.missing)
         own = spec.retries
-        return Call(spec.function, args, kwargs, spec.verify, own if isinstance(own, Retry) else self._retry)
+        retry = own if type(own) is Retry else self._retry
+        return _new(Call, (spec.function, args, kwargs, spec.verify, retry))

@@ -8,19 +8,18 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import deque
-from contextlib import contextmanager
-from typing import Any, Deque, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.definition.graph import Graph
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
-from flowdsl.engine.events import Batch, Event
+from flowdsl.engine.events import Event
 from flowdsl.engine.policy import Kind
 from flowdsl.engine.scheduler import Scheduler
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.errors import LogWriteError, TaskTimeout
 from flowdsl.executors.outcome import Outcome
+from flowdsl.runtime.fold import Fold
 from flowdsl.runtime.results import Results
 from flowdsl.storage.journal import Journal
 
@@ -53,9 +52,7 @@ class Core:
         self._events: List[Event] = []
         self._wall = time.time()
         self._zero = time.monotonic()
-        self._batches: Deque[Tuple[int, float, Tuple[Tuple[Any, ...], ...]]] = deque()
-        self._snapshot = Snapshot()
-        self._fold_lock = threading.Lock()
+        self._fold = Fold(self.lock)
 
     def now(self) -> float:
         """Seconds since the run's start, by the monotonic clock."""
@@ -89,18 +86,18 @@ class Core:
         at = self._wall + now
         if self.fault is None:
             try:
-                self._remember(self._journal.append(events, at), at, events)
+                self._fold.add(self._journal.append(events, at), at, events)
             except LogWriteError as exc:
                 self.fault = exc
-                self._remember(0, at, events)
+                self._fold.add(0, at, events)
                 self.feed(ev.Cancel("log_write_failed"), now)
                 self.commit(now)
         else:
-            self._remember(0, at, events)
+            self._fold.add(0, at, events)
 
-    def _remember(self, seq: int, at: float, events: List[Event]) -> None:
-        """Keep the batch for the fold, as plain tuples: unlike NamedTuples they cost the garbage collector nothing."""
-        self._batches.append((seq, at, tuple(map(tuple, events))))
+    def fix(self, detail: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A detail that many events will share."""
+        return self._journal.fix(detail)
 
     def close(self) -> None:
         """The last event is written: give the journal free."""
@@ -111,17 +108,12 @@ class Core:
 
     def snapshot(self) -> Snapshot:
         """All that has happened so far, folded; from any thread, to be read only."""
-        with self.reading() as snapshot:
+        with self._fold.reading() as snapshot:
             return snapshot
 
-    @contextmanager
-    def reading(self) -> Iterator[Snapshot]:
+    def reading(self) -> ContextManager[Snapshot]:
         """The snapshot, which stands still until the block ends; the run itself goes on."""
-        with self._fold_lock:
-            while self._batches:
-                seq, at, events = self._batches.popleft()
-                self._snapshot.apply(Batch(seq, at, tuple(map(Event._make, events))))
-            yield self._snapshot
+        return self._fold.reading()
 
     def _note(self, events: Sequence[Event], outcome: Optional[Outcome]) -> None:
         """Remember how tasks ended that did not succeed, and say of timed-out attempts what became of them."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Callable, List, Optional
 
+from flowdsl.errors import InternalError
 from flowdsl.executors.current import Current
 from flowdsl.executors.outcome import Outcome
 
@@ -37,6 +38,7 @@ class Slot:
         "stopped",
         "task",
         "thread",
+        "timed",
         "turns",
     )
 
@@ -48,6 +50,7 @@ class Slot:
         self.claim: Any = None  # what it asks the machine for
         self.current: Optional[Current] = None
         self.outcome: Optional[Outcome] = None
+        self.timed = True  # whether the CPU clock is read for the attempt in hand
         self.in_user_code = False
         self.stopped = False  # a stop has been sent into the thread and not been withdrawn
         self.abandoned = False
@@ -96,11 +99,17 @@ class Crew:
         if slot.outcome is not None:
             self._mean += WEIGHT * (slot.outcome.seconds - self._mean)
 
+    def worth_timing(self) -> bool:
+        """Attempts take long enough for the CPU clock to be read: that costs 1 to 2 us."""
+        return self._mean >= SHORT
+
     def should_rest(self) -> bool:
         """Attempts are so short that the other worker which is awake does them alone faster."""
         return self.awake > 1 and self._mean < SHORT
 
     def rest(self, slot: Slot) -> None:
+        if slot.parked:
+            raise InternalError("worker %s rests twice" % slot.name)
         slot.parked = True
         self.awake -= 1
         self._parked.append(slot)

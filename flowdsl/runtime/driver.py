@@ -142,7 +142,7 @@ class Driver:
         self._report(ev.Begun(task, attempt, detail), None, ago)
 
     def ended(self, task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Detail) -> None:
-        merged = {**(detail or {}), **detail_of(outcome)}
+        merged = {**(detail or {}), **(detail_of(outcome) or {})}
         self._report(ended(task, attempt, outcome, mechanism, merged), outcome)
 
     def lost(self, task: str, attempt: int) -> None:
@@ -156,7 +156,8 @@ class Driver:
                 if ago:
                     self.core.commit(now - ago)
                 orders = self._move_on(now)
-            self._carry_out(orders)
+            if orders is not None:
+                self._carry_out(orders)
         except BaseException as exc:
             self._give_up(exc)
 
@@ -179,7 +180,7 @@ class Driver:
             chunk = tuple(islice(self._nodes, CHUNK))
         core.feed(ev.Seal(), core.now())
 
-    def _move_on(self, now: float) -> Orders:
+    def _move_on(self, now: float) -> Optional[Orders]:
         """After any input: give out what other executors can take, write, and say what is to be done outside."""
         core = self.core
         if self._pushed and not core.closing:
@@ -194,11 +195,11 @@ class Driver:
         if core.closing:
             return Orders(self._close(), (), stops)
         claimable = core.scheduler.claimable(self._own)
-        woken = self._crew.wake_for(claimable)
+        woken = self._crew.wake_for(claimable) if claimable > 0 else []
         self._set_alarm(claimable - len(woken), now)
-        launches: Sequence[ev.Launch] = ()
-        if core.launches:
-            launches, core.launches = core.launches, []
+        if not (woken or core.launches or stops):
+            return None
+        launches, core.launches = core.launches, []
         return Orders(woken, launches, stops)
 
     def _stop_own(self) -> List[ev.Stop]:
@@ -294,7 +295,7 @@ class Driver:
             due = core.scheduler.next_due()
             if due is not None and due <= now:
                 core.feed(ev.Tick(), now)
-            orders = self._move_on(now)
+            orders = self._move_on(now) or Orders([], (), ())
             claimable = core.scheduler.claimable(self._own) - len(orders.woken)
             if now - self._looked >= WATCH / 2:
                 self._looked = now

@@ -37,6 +37,8 @@ def detail_text(detail: Mapping[str, Any]) -> str:
             text = quoted(value)
         elif (kind is int and -1e15 < value < 1e15) or (kind is float and value - value == 0.0):
             text = repr(value)
+        elif kind is tuple and all(type(name) is str for name in value):
+            text = "[%s]" % ",".join(map(quoted, value))
         else:
             return _any_text(detail)
         parts.append(f"{quoted(key)}:{text}" if type(key) is str else f'"{key}":{text}')

@@ -10,12 +10,12 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Any, Mapping, Sequence, Type, Union
+from typing import Any, Dict, List, Mapping, Sequence, Type, Union
 
 from flowdsl.engine.events import Event
 from flowdsl.storage.detail import spill
 from flowdsl.storage.failure import refusal, write_error
-from flowdsl.storage.line import format_lines
+from flowdsl.storage.line import detail_part, format_lines
 from flowdsl.storage.lock import Lock, forget_after_fork
 from flowdsl.storage.names import file_name
 from flowdsl.storage.reading import FILE, Damage, Log, next_seq, read_journal, run_dirs
@@ -38,6 +38,8 @@ class Journal:
         self._fsync = fsync
         self._fd = -1
         self._seq = 0
+        self._kept: List[Mapping[str, Any]] = []  # so that no other object gets their ids
+        self._fixed: Dict[int, str] = {}
         self._whole = True  # False from the begin of a write until all of it is written
         forget_after_fork(self)
 
@@ -111,7 +113,7 @@ class Journal:
         try:
             if self._fd < 0 or not self._whole:
                 raise self._unusable()
-            data = format_lines(events, first, moment_text(at), self._spill)
+            data = format_lines(events, first, moment_text(at), self._spill, self._fixed)
             self._seq = first + len(events)  # before the write: a number is never given twice
             if data:
                 self._write(data)
@@ -119,6 +121,12 @@ class Journal:
             self._whole = False
             raise write_error(self.path / FILE, exc) from exc
         return first
+
+    def fix(self, detail: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The same detail, which from now on nobody changes: many events share it, and its text is made once."""
+        self._kept.append(detail)
+        self._fixed[id(detail)] = detail_part(detail, 0, self._spill)
+        return detail
 
     def _write(self, data: bytes) -> None:
         self._whole = False
