@@ -13,8 +13,16 @@ from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-# No time limits: a busy machine must not fail a property. No database: nothing is left in the tree.
-settings.register_profile("flowdsl", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+# No time limits: a busy machine must not fail a property. No database: nothing is left in the tree. Under CI the
+# examples are always the same, so that a change is not judged by another's luck; everywhere else they are new ones.
+settings.register_profile(
+    "flowdsl",
+    deadline=None,
+    database=None,
+    derandomize=bool(os.environ.get("CI")),
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("flowdsl")
 
 
