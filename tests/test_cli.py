@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -111,8 +112,7 @@ def test_a_run_that_succeeds_says_so_and_where_report_and_log_are(command: Comma
     assert f" report {Path('out') / '3 rows.html'}" in shown
     assert f" log {log}" in shown
     assert "never" not in done.output
-    assert f"{etl}: 2 statements were passed over, " in done.output
-    assert "(lines 30-31)" in done.output
+    assert f"{etl}: passed over 2 statements that start or need a run (lines 30-31)" in done.output
 
 
 def test_a_run_that_fails_names_the_task_the_error_and_the_line(command: Command, etl: str) -> None:
@@ -129,8 +129,7 @@ def test_a_notebook_is_run_and_its_failures_name_the_cell(command: Command) -> N
     path = write_notebook(Path("broken.ipynb"), [define, "@task\ndef broken():\n    return 1 / 0", "broken.run()"])
     done = command("run", str(path))
     assert done.exit_code == 1
-    assert "broken.ipynb: 1 statement was passed over, for they start" in done.output
-    assert "(cell 3)" in done.output
+    assert "broken.ipynb: passed over 1 statement that starts or needs a run (cell 3)" in done.output
     assert "broken: ZeroDivisionError: division by zero" in done.output
     assert "broken.ipynb, cell 2, line 3, in broken: return 1 / 0" in done.output
 
@@ -393,6 +392,13 @@ def test_a_run_id_that_means_no_run_or_several_is_refused(
 ) -> None:
     done = command("logs", meant)
     assert (done.exit_code, says in done.output) == (2, True), done.output
+
+
+def test_a_whole_run_id_means_that_run_even_where_it_begins_another(command: Command, two_runs: List[str]) -> None:
+    whole = two_runs[0]
+    shutil.copytree(str(Path("logs/tasks") / whole), str(Path("logs/tasks") / (whole + "-copy")))
+    shown = json.loads(command("logs", whole, "--json").output)
+    assert {row["run_id"] for row in shown} == {whole}
 
 
 def test_a_misspelt_run_id_is_answered_with_the_nearest(command: Command, two_runs: List[str]) -> None:

@@ -41,9 +41,9 @@ def _note(loaded: Loaded) -> str:
     passed = loaded.passed_over
     unit = "cell" if loaded.path.suffix == ".ipynb" else "line"
     shown = _ranges([one.cell or one.line for one in passed])
-    n = "1 statement was" if len(passed) == 1 else "%d statements were" % len(passed)
+    what = "1 statement that starts or needs" if len(passed) == 1 else "%d statements that start or need" % len(passed)
     where = "%s%s %s" % (unit, "" if shown.isdigit() else "s", shown)
-    return "%s: %s passed over, for they start or need a run of their own (%s)" % (loaded.path.name, n, where)
+    return "%s: passed over %s a run (%s)" % (loaded.path.name, what, where)
 
 
 def _ranges(numbers: Sequence[int]) -> str:

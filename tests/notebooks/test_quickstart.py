@@ -27,7 +27,11 @@ def quickstart() -> Path:
 def checked(notebook: Any) -> Dict[str, List[str]]:
     """What the cells that are the same on every machine print."""
     marked = [cell for cell in notebook.cells if cell.source.startswith("# NBVAL_CHECK_OUTPUT")]
-    return {cell.source: [output.get("text", "") for output in cell.outputs] for cell in marked}
+    return {cell.source: [_text(output) for output in cell.outputs] for cell in marked}
+
+
+def _text(output: Any) -> str:
+    return str(output["text"] if "text" in output else output["data"]["text/plain"])
 
 
 @with_data
