@@ -12,7 +12,7 @@ from flowdsl.views.palette import GREY, counts_text, look
 from flowdsl.views.static import BUDGET
 from flowdsl.views.table import html_table, pill, states_of
 from flowdsl.views.times import steady
-from flowdsl.views.watch import News, Watch, attempts_allowed, running
+from flowdsl.views.watch import News, Watch, running
 
 __all__ = ["Screen", "ScreenMaker"]
 
@@ -58,7 +58,7 @@ class ScreenMaker:
             bad=any(counts.get(state) for state in st.DONE_BADLY),
             headline=_headline(snapshot, counts, now),
             svg="",
-            table=_running_table(snapshot, self._graph, now),
+            table=_running_table(snapshot, now),
             news=_news_list(self._news),
         )
         return self._with_picture(screen, snapshot, seq)
@@ -93,24 +93,24 @@ def _headline(snapshot: Any, counts: Mapping[str, int], now: float) -> str:
     )
 
 
-def _running_table(snapshot: Any, graph: Any, now: float) -> str:
+def _running_table(snapshot: Any, now: float) -> str:
     rows = running(snapshot)
     if not rows:
         return ""
-    body = [_running_cells(row, graph, now) for row in rows[:_RUNNING_ROWS]]
+    body = [_running_cells(row, now) for row in rows[:_RUNNING_ROWS]]
     width = 5 if any(cells[-1] for cells in body) else 4
     table = html_table(("running", "attempt", "for", "worker", "progress")[:width], [cells[:width] for cells in body])
     return table + _more(len(rows) - _RUNNING_ROWS, "running")
 
 
-def _running_cells(row: Any, graph: Any, now: float) -> Tuple[str, ...]:
+def _running_cells(row: Any, now: float) -> Tuple[str, ...]:
     latest = row.latest
     began = row.started_at if latest is None else latest.started_at
-    most = attempts_allowed(row, graph)
+    most = row.retries + 1
     done = "" if row.progress is None else f"{row.progress:.0%}"
     return (
         esc(shorten(row.name, 60)),
-        f"{row.attempts} of {most}" if most and most >= row.attempts else str(row.attempts),
+        f"{row.attempts} of {most}" if most >= row.attempts > 0 and most > 1 else str(row.attempts),
         esc("" if began is None else steady(now - began)),
         esc(shorten(row.worker or "", 24)),
         esc(f"{done} {shorten(row.message, 60)}".strip()),

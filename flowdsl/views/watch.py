@@ -6,7 +6,7 @@ from typing import Any, List, NamedTuple, Optional, Set, Tuple
 
 from flowdsl.engine import states as st
 
-__all__ = ["News", "Watch", "attempts_allowed", "error_line", "running"]
+__all__ = ["News", "Watch", "error_line", "running"]
 
 _BAD = frozenset((st.FAILED, st.TIMED_OUT, st.INTERRUPTED))
 
@@ -65,15 +65,6 @@ def _since(row: Any) -> Optional[float]:
     latest = row.latest
     began: Optional[float] = row.started_at if latest is None else latest.started_at
     return began
-
-
-def attempts_allowed(row: Any, graph: Any) -> Optional[int]:
-    """How many attempts a task may have; None where the graph leaves that to somebody else."""
-    retries = getattr(row, "retries", None)
-    if retries is None:
-        spec = graph.tasks.get(row.name)
-        retries = getattr(getattr(spec, "retries", None), "retries", None)
-    return retries + 1 if isinstance(retries, int) else None
 
 
 def error_line(attempt: Any) -> str:
