@@ -12,6 +12,7 @@ from flowdsl.definition.dependencies import read_depends_on
 from flowdsl.definition.options import TaskOptions
 from flowdsl.definition.place import Here
 from flowdsl.definition.spec import Dependency
+from flowdsl.errors import DefinitionError, at_the_users_line
 from flowdsl.task import Task
 
 if TYPE_CHECKING:
@@ -44,12 +45,17 @@ class Decorator:
         self._written = written
 
     def __call__(self, function: Callable[P, R]) -> Task[P, R]:
+        __tracebackhide__ = True
         return self.apply(function, sys._getframe(1))
 
     def apply(self, function: Callable[P, R], frame: FrameType) -> Task[P, R]:
         """The task that this function becomes, defined by the code of `frame`."""
+        __tracebackhide__ = True
         members = self._find(frame).members
-        return members.add(function, self._name, self._options, self._written, frame)
+        try:
+            return members.add(function, self._name, self._options, self._written, frame)
+        except DefinitionError as exc:
+            raise at_the_users_line(exc) from exc.__cause__
 
     def __repr__(self) -> str:
         return "@task: put it above a function"
@@ -60,11 +66,15 @@ def decorate(find: Callable[[FrameType], Flow], name: Any, options: Mapping[str,
 
     `options` are those of `task`, in any number; names that are no option raise ConfigError.
     """
+    __tracebackhide__ = True  # IPython and pytest leave such frames out
     function = None
     if name is not None and not isinstance(name, str) and callable(name):
         function, name = name, None
     said = {option: value for option, value in options.items() if value is not UNSAID.get(option, UNSAID)}
-    decorator = Decorator(find) if name is None and not said else _said(find, name, said, Here(frame, function))
+    try:
+        decorator = Decorator(find) if name is None and not said else _said(find, name, said, Here(frame, function))
+    except DefinitionError as exc:
+        raise at_the_users_line(exc) from exc.__cause__
     return decorator if function is None else decorator.apply(function, frame)
 
 

@@ -56,6 +56,14 @@ class DefinitionError(FlowError, ValueError):
     """A task, flow or run is written in a way that cannot work."""
 
 
+def at_the_users_line(exc: DefinitionError) -> DefinitionError:
+    """The same error without the frames of flowdsl that found it: what counts is the line that is at fault.
+
+    For ``raise at_the_users_line(exc) from exc.__cause__`` in what users call.
+    """
+    return exc.with_traceback(None)
+
+
 class GraphError(DefinitionError):
     """The tasks do not make a graph."""
 

@@ -29,7 +29,7 @@ from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOpt
 from flowdsl.definition.resolve import Scope
 from flowdsl.definition.retry import Retry
 from flowdsl.definition.suggest import did_you_mean
-from flowdsl.errors import DefinitionError
+from flowdsl.errors import DefinitionError, at_the_users_line
 from flowdsl.graph import Graph, Pictures, drawable, pictures
 from flowdsl.hold import check_not_held
 from flowdsl.members import Members, taken_over
@@ -74,10 +74,14 @@ class Flow:
         fresh: bool = False,
         **unknown: Any,
     ) -> None:
-        check_flag(fresh, "fresh", "Flow")
+        __tracebackhide__ = True  # IPython and pytest leave such frames out
         said = {"limits": limits, "retries": retries, "timeout": timeout, "isolation": isolation, "log_dir": log_dir}
-        self._name = check_name(name, "Flow")
-        self._options = FlowOptions.checked("flow %r" % name, {**said, **unknown})
+        try:
+            check_flag(fresh, "fresh", "Flow")
+            self._name = check_name(name, "Flow")
+            self._options = FlowOptions.checked("flow %r" % name, {**said, **unknown})
+        except DefinitionError as exc:
+            raise at_the_users_line(exc) from exc.__cause__
         self._built: Optional[Tuple[Any, Graph]] = None  # the last graph, and what it was made of
         self.members = taken_over(self, fresh, sys._getframe(1)) or Members(self)
         self.members.take_over(self)
@@ -181,6 +185,7 @@ class Flow:
             "type": type,
             **unknown,
         }
+        __tracebackhide__ = True
         return decorate(lambda frame: self, name, options, sys._getframe(1))
 
     def __getitem__(self, name: str) -> Task[Any, Any]:
@@ -230,7 +235,11 @@ class Flow:
 
         Raises GraphError, or CycleError, where there is none. In a notebook it shows itself as a picture.
         """
-        return self.build(self._names(targets))
+        __tracebackhide__ = True
+        try:
+            return self.build(self._names(targets))
+        except DefinitionError as exc:
+            raise at_the_users_line(exc) from exc.__cause__
 
     def build(self, targets: Optional[Sequence[str]] = None, given: Collection[str] = ()) -> Graph:
         """The graph of a run with the inputs named `given`; see `flowdsl.definition.graph.build_graph`."""
@@ -312,8 +321,7 @@ class Flow:
         """
         from flowdsl.start import run_here
 
-        __tracebackhide__ = True  # IPython and pytest leave such frames out
-
+        __tracebackhide__ = True
         options = {
             "executor": executor,
             "max_workers": max_workers,
@@ -331,6 +339,7 @@ class Flow:
         """The run, at once, while it goes on; takes what `run` takes."""
         from flowdsl.start import run_behind
 
+        __tracebackhide__ = True
         return run_behind(self.newest, *self._ready(inputs, options_and_inputs))
 
     async def run_async(self, inputs: Optional[Mapping[str, Any]] = None, **options_and_inputs: Any) -> Run:
@@ -341,7 +350,14 @@ class Flow:
 
     def _ready(self, inputs: Any, options_and_inputs: Dict[str, Any]) -> Tuple[Graph, Dict[str, Any], RunOptions]:
         """What a run needs, checked before anything of it exists."""
+        __tracebackhide__ = True
         check_not_held()
+        try:
+            return self._checked(inputs, options_and_inputs)
+        except DefinitionError as exc:
+            raise at_the_users_line(exc) from exc.__cause__
+
+    def _checked(self, inputs: Any, options_and_inputs: Dict[str, Any]) -> Tuple[Graph, Dict[str, Any], RunOptions]:
         where = "run of flow %r" % self.name
         said = {name: value for name, value in options_and_inputs.items() if name in RUN_CHECKS}
         options = RunOptions.checked(where, **said)

@@ -59,6 +59,7 @@ else:
         Raises:
             ConfigError, DefinitionError: for what cannot be a task.
         """
+        __tracebackhide__ = True
         return decorate(_flow_of, name, options, sys._getframe(1))
 
     _shown = inspect.signature(Flow.task)

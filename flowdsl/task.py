@@ -63,6 +63,7 @@ class Task(Generic[P, R]):
 
     def graph(self) -> Graph:
         """The graph of this task and everything upstream of it; raises GraphError where there is none."""
+        __tracebackhide__ = True
         return self.flow.graph(targets=self.name)
 
     def run(self, inputs: Optional[Mapping[str, Any]] = None, **options_and_inputs: Any) -> Run:
@@ -76,6 +77,7 @@ class Task(Generic[P, R]):
 
     def start(self, inputs: Optional[Mapping[str, Any]] = None, **options_and_inputs: Any) -> Run:
         """Like `run`, but it returns at once, while the run goes on."""
+        __tracebackhide__ = True
         return self.flow.start(inputs, **self._as_target(options_and_inputs))
 
     def _as_target(self, options: Dict[str, Any]) -> Dict[str, Any]:
