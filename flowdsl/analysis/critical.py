@@ -16,9 +16,7 @@ from flowdsl.engine.snapshot import Snapshot, TaskRow
 
 __all__ = ["critical_path"]
 
-COLUMNS = OF_A_TASK + columns(
-    "on_path:bool elapsed_s:float earliest_s:float latest_s:float slack_s:float wait_s:float"
-)
+COLUMNS = OF_A_TASK + columns("on_path:bool elapsed_s:float earliest_s:float latest_s:float slack_s:float wait_s:float")
 Seconds = Dict[str, float]
 Upstream = Mapping[str, Sequence[str]]
 

@@ -12,9 +12,7 @@ from flowdsl.engine.states import FAILED, TIMED_OUT
 
 __all__ = ["damage_frame", "summary_frame"]
 
-SUMMARY = OF_A_RUN + columns(
-    "state cause started_at:time ended_at:time duration_s:float tasks:integer failed:integer"
-)
+SUMMARY = OF_A_RUN + columns("state cause started_at:time ended_at:time duration_s:float tasks:integer failed:integer")
 DAMAGE = columns("run_id:string line:integer offset:integer reason:string")
 
 
