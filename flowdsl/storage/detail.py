@@ -8,7 +8,7 @@ import re
 from hashlib import sha256
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 MESSAGE_LIMIT = 4_096  # characters of a message, its truncation mark included
 DETAIL_LIMIT = 1_000_000  # bytes of a detail in its line; a longer one is spilled
@@ -37,12 +37,22 @@ def detail_text(detail: Mapping[str, Any]) -> str:
             text = quoted(value)
         elif (kind is int and -1e15 < value < 1e15) or (kind is float and value - value == 0.0):
             text = repr(value)
-        elif kind is tuple and all(type(name) is str for name in value):
-            text = "[%s]" % ",".join(map(quoted, value))
+        elif kind is tuple:
+            text = _names_text(value)
         else:
+            text = ""
+        if not text:
             return _any_text(detail)
         parts.append(f"{quoted(key)}:{text}" if type(key) is str else f'"{key}":{text}')
     return "{" + ",".join(parts) + "}"
+
+
+def _names_text(names: Tuple[Any, ...]) -> str:
+    """A tuple of strings as JSON; empty for any other tuple."""
+    try:
+        return "[%s]" % ",".join(map(quoted, names))
+    except TypeError:
+        return ""
 
 
 def _any_text(detail: Mapping[str, Any]) -> str:

