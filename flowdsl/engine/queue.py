@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from typing import Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Tuple
 
 Key = Tuple[float, float, int]  # (-priority, -rank, number): the smallest goes first
 Uses = Tuple[str, ...]  # the named limits of a task
+Kinds = Optional[Tuple[str, ...]]  # of executors; None: any
 
 
 class ReadyQueue:
@@ -28,7 +29,7 @@ class ReadyQueue:
             heap = self._heaps[kind] = []
         heapq.heappush(heap, key)
 
-    def pop(self, kinds: Optional[Iterable[str]], uses: List[Uses]) -> Optional[int]:
+    def pop(self, kinds: Kinds, uses: List[Uses]) -> Optional[int]:
         """The number of the best task of these kinds whose limits have room; it takes its share of them.
 
         `uses[number]` names the limits of a task.
@@ -60,13 +61,16 @@ class ReadyQueue:
         self._heaps.clear()
         self._held = {name: {} for name in self._held}
 
-    def waiting(self, kinds: Optional[Iterable[str]] = None) -> int:
+    def waiting(self, kinds: Kinds = None) -> int:
         """How many tasks of these kinds are ready and not held back by a limit already found full."""
+        heaps = self._heaps
         if kinds is None:
-            return sum(map(len, self._heaps.values()))
-        return sum(len(self._heaps.get(kind, ())) for kind in kinds)
+            return sum(map(len, heaps.values()))
+        if len(kinds) == 1:  # asked after every attempt of a run of threads: half a microsecond
+            return len(heaps.get(kinds[0], ()))
+        return sum(len(heaps.get(kind, ())) for kind in kinds)
 
-    def _best(self, kinds: Optional[Iterable[str]]) -> Optional[str]:
+    def _best(self, kinds: Kinds) -> Optional[str]:
         best = None
         for kind in self._heaps if kinds is None else kinds:
             heap = self._heaps.get(kind)

@@ -24,6 +24,8 @@ TIMED_OUT = TaskTimeout("the attempt outlived its timeout")  # for `retry_on` an
 LOST_IN_A_ROW = 5  # workers that die before they begin the same attempt: then it is an error
 ATTEMPT_EVENT = {state: name for name, state in ev.ATTEMPT_STATE.items()}
 
+_new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor, once an attempt
+
 
 class Stopping(NamedTuple):
     """Why an attempt was told to end."""
@@ -78,16 +80,21 @@ class Scheduler:
 
     # ---- what can be asked
 
-    def handle(self, message: Any, now: float) -> Step:
-        """Take one input at time `now`; return the facts that follow and the orders to give."""
+    def handle(self, message: Any, now: float, then: Any = None) -> Step:
+        """Take one input at time `now`, and `then` another; return the facts that follow and the orders to give."""
         events: List[Event] = []
         effects: List[Any] = []
+        self._take(message, now, events, effects)
+        if then is not None:
+            self._take(then, now, events, effects)
+        return events, effects
+
+    def _take(self, message: Any, now: float, events: List[Event], effects: List[Any]) -> None:
         self._handlers[type(message)](message, now, events, effects)
         if self._abandoned:
             self._end_if_too_many_are_left(now, events, effects)
         if self._table.open == 0 and self._sealed and self.state == st.RUNNING:
             self._close(events, effects)
-        return events, effects
 
     def next_due(self) -> Optional[float]:
         """When a `Tick` is wanted next; None: not at all."""
@@ -95,7 +102,11 @@ class Scheduler:
 
     def claimable(self, kinds: Optional[Tuple[str, ...]] = None) -> int:
         """How many claims for these kinds would be answered with a `Launch` now (named limits apart)."""
-        return max(0, min(self.max_workers - self.busy, self._queue.waiting(kinds)))
+        free = self.max_workers - self.busy
+        if free <= 0:
+            return 0
+        waiting = self._queue.waiting(kinds)
+        return free if free < waiting else waiting
 
     def task_state(self, name: str) -> str:
         return self._table.states[self._table.number[name]]
@@ -120,19 +131,20 @@ class Scheduler:
     def _add(self, message: ev.Add, now: float, events: List[Event], effects: List[Any]) -> None:
         if self.state != st.RUNNING:
             raise InternalError("tasks were added to a run that is not running")
+        table = self._table
+        first = len(table.names)
         for node in message.nodes:
-            if node.name in self._table.number:
+            if node.name in table.number:
                 raise InternalError(f"task {node.name!r} was added twice")
-            self._table.add(node, events)
-        for node in message.nodes:
-            number = self._table.number[node.name]
+            table.add(node, events)
+        for number, node in enumerate(message.nodes, first):
             if self._halt is not None:
-                self._table.cancel(number, *self._halt, events)
+                table.cancel(number, *self._halt, events)
             elif node.given:
-                self._table.move(number, "given", ev.TASK_GIVEN, events)
-                self._table.settle(number, events)
-            elif self._table.states[number] == st.PENDING and self._table.decide(number, events):
-                self._table.settle(number, events)
+                table.move(number, "given", ev.TASK_GIVEN, events)
+                table.settle(number, events)
+            elif table.states[number] == st.PENDING and table.decide(number, events):
+                table.settle(number, events)
 
     def _seal(self, message: ev.Seal, now: float, events: List[Event], effects: List[Any]) -> None:
         self._sealed = True
@@ -145,12 +157,12 @@ class Scheduler:
         number = self._queue.pop(message.kinds, self._table.uses)
         if number is None:
             return
-        policy = self._table.policies[number]
-        kind = self._kinds[policy.kind]
+        table = self._table
+        kind = table.policies[number].kind
         self.busy += 1
-        attempt = self._table.attempts[number] = self._table.attempts[number] + 1
-        effects.append(ev.Launch(self._table.names[number], attempt, policy.kind))
-        if kind.begins_at_launch:
+        attempt = table.attempts[number] = table.attempts[number] + 1
+        effects.append(_new(ev.Launch, (table.names[number], attempt, kind)))
+        if self._kinds[kind].begins_at_launch:
             self._begin(number, message.detail, now, events)
         else:
             self._launched.add(number)
@@ -163,51 +175,49 @@ class Scheduler:
             self._begin(number, message.detail, now, events)
 
     def _begin(self, number: int, detail: Detail, now: float, events: List[Event]) -> None:
-        policy = self._table.policies[number]
-        self._table.move(
-            number, "started", ev.ATTEMPT_STARTED, events, attempt=self._table.attempts[number], detail=detail
-        )
+        table = self._table
+        policy = table.policies[number]
+        table.move(number, "started", ev.ATTEMPT_STARTED, events, table.attempts[number], "", "", "", detail)
         if policy.retry.max_elapsed is not None:
             self._first_begun.setdefault(number, now)
-        if number in self._stopping:
+        if self._stopping and number in self._stopping:
             self._set_grace(number, now)
         elif policy.timeout is not None:
             self._timers.set(number, now + policy.timeout, DEADLINE)
 
     def _ended(self, message: ev.Ended, now: float, events: List[Event], effects: List[Any]) -> None:
         table = self._table
-        number = table.number[message.task]
-        if table.attempts[number] != message.attempt or table.states[number] != st.RUNNING:
-            if number not in self._launched or table.attempts[number] != message.attempt:
-                if message.mechanism != "abandoned":  # that it was left behind is known
-                    self._release(number, message.attempt, events)
+        task, attempt, state, cause, retryable, mechanism, detail = message
+        number = table.number[task]
+        if table.attempts[number] != attempt or table.states[number] != st.RUNNING:
+            if number not in self._launched or table.attempts[number] != attempt:
+                if mechanism != "abandoned":  # that it was left behind is known
+                    self._release(number, attempt, events)
                 return
             if self._never_began(number, message, now, events, effects):
                 return
-            self._begun(ev.Begun(message.task, message.attempt), now, events, effects)  # nobody said so; it must have
+            self._begun(ev.Begun(task, attempt), now, events, effects)  # nobody said so; it must have
         stopping = self._stopping.pop(number, None) if self._stopping else None
         if stopping is not None or table.policies[number].timeout is not None:
             self._timers.drop(number)
         if self._lost:
             self._lost.pop(number, None)
-        if message.mechanism == "abandoned":
+        if mechanism == "abandoned":
             self._abandon(number)
         else:
             self._free_slot(number)
         if stopping is not None:
-            mechanism = message.mechanism or "cooperative"
-            self._end_stopped(number, stopping, mechanism, message.detail, now, events, effects)
-        elif message.state == st.SUCCEEDED:
-            table.move(number, "returned", ev.ATTEMPT_SUCCEEDED, events, message.attempt, detail=message.detail)
+            self._end_stopped(number, stopping, mechanism or "cooperative", detail, now, events, effects)
+        elif state == st.SUCCEEDED:
+            table.move(number, "returned", ev.ATTEMPT_SUCCEEDED, events, attempt, "", "", "", detail)
             table.settle(number, events)
-        elif message.state == st.SKIPPED:
-            table.move(number, "skip_raised", ev.ATTEMPT_SKIPPED, events, message.attempt, detail=message.detail)
+        elif state == st.SKIPPED:
+            table.move(number, "skip_raised", ev.ATTEMPT_SKIPPED, events, attempt, detail=detail)
             table.settle(number, events)
         else:
             # Whoever says "cancelled" though nobody ordered it has failed: a coroutine may raise CancelledError itself.
-            cause = message.cause if message.state == st.FAILED else "raised"
-            retryable, detail = message.retryable, message.detail
-            self._not_succeeded(number, st.FAILED, cause, retryable, message.mechanism, detail, now, events, effects)
+            cause = cause if state == st.FAILED else "raised"
+            self._not_succeeded(number, st.FAILED, cause, retryable, mechanism, detail, now, events, effects)
 
     def _never_began(self, number: int, message: ev.Ended, now: float, events: List[Event], effects: List[Any]) -> bool:
         """True where the executor refused the attempt, or gave it back when it was told to stop."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
@@ -12,6 +12,7 @@ from flowdsl.engine.queue import Key
 
 Detail = Optional[Mapping[str, Any]]
 
+_TRANSITIONS = st.TRANSITIONS
 _new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor, several times a task
 
 
@@ -37,33 +38,35 @@ class TaskTable:
 
     def add(self, node: Node, events: List[Event]) -> None:
         """A new row; whether it is ready is for `decide` to say, once all rows of its batch are there."""
-        number = len(self.names)
-        self.number[node.name] = number
-        self.names.append(node.name)
-        self.states.append(st.TRANSITIONS["", "added"])
-        self.policies.append(node.policy)
-        self.uses.append(node.policy.uses)
-        self.keys.append((-node.priority, -node.rank, number))
+        name, upstream, policy, priority, rank, given, detail = node
+        number = self.number[name] = len(self.names)
+        self.names.append(name)
+        self.states.append(st.PENDING)
+        self.policies.append(policy)
+        self.uses.append(policy.uses)
+        self.keys.append((-priority, -rank, number))
         self.attempts.append(0)
         self._children.append(None)
-        waiting = 0
-        for name in () if node.given else node.upstream:
-            parent = self.number[name]
-            if self.states[parent] in st.OPEN:
-                waiting += 1
-                children = self._children[parent]
-                if children is None:
-                    self._children[parent] = [number]
-                else:
-                    children.append(number)
-            else:
-                self._note(number, parent)
-        self._waiting.append(waiting)
-        if node.policy.run_when == "any_failed" and not node.upstream:
+        self._waiting.append(self._wait_for(upstream, number) if upstream and not given else 0)
+        if policy.run_when == "any_failed" and not upstream:
             self._unconditional.add(number)
         self.open += 1
-        fields = (ev.TASK_ADDED, node.name, 0, "", st.PENDING, "added", "", "", "", node.detail)
-        events.append(_new(Event, fields))
+        events.append(_new(Event, (ev.TASK_ADDED, name, 0, "", st.PENDING, "added", "", "", "", detail)))
+
+    def _wait_for(self, upstream: Sequence[str], number: int) -> int:
+        """Join the dependants of these tasks; how many of them have not ended."""
+        waiting = 0
+        for parent in map(self.number.__getitem__, upstream):
+            if self.states[parent] not in st.OPEN:
+                self._note(number, parent)
+                continue
+            waiting += 1
+            children = self._children[parent]
+            if children is None:
+                self._children[parent] = [number]
+            else:
+                children.append(number)
+        return waiting
 
     def cancel(self, number: int, cause: str, cause_task: str, events: List[Event], mechanism: str = "") -> None:
         """No cascade: whoever waits for this one is cancelled by the same order."""
@@ -86,7 +89,7 @@ class TaskTable:
         detail: Detail = None,
     ) -> None:
         before = self.states[number]
-        state = self.states[number] = st.TRANSITIONS[before, cause]
+        state = self.states[number] = _TRANSITIONS[before, cause]
         name = self.names[number]
         fields = (event, name, attempt, before, state, cause, cause_task, attempt_cause, mechanism, detail)
         events.append(_new(Event, fields))
@@ -97,6 +100,7 @@ class TaskTable:
 
     def settle(self, number: int, events: List[Event]) -> None:
         """The task has ended: its dependants hear of it, and theirs in turn (no recursion: chains are long)."""
+        waiting = self._waiting
         ended = [number]
         for parent in ended:  # it grows while it is walked
             self.open -= 1
@@ -106,10 +110,10 @@ class TaskTable:
             self._children[parent] = None
             went_well = self.states[parent] in st.DONE_WELL
             for child in children:
-                self._waiting[child] -= 1
+                left = waiting[child] = waiting[child] - 1
                 if not went_well:
                     self._note(child, parent)
-                elif self._waiting[child]:
+                elif left:
                     continue  # nothing new for it
                 if self.states[child] == st.PENDING and self.decide(child, events):
                     ended.append(child)

@@ -30,9 +30,10 @@ class Timers:
             heapq.heapify(self._heap)
 
     def next_due(self) -> Optional[float]:
-        while self._heap and not self._is_live(self._heap[0]):
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
+        heap = self._heap
+        while heap and not self._is_live(heap[0]):
+            heapq.heappop(heap)
+        return heap[0][0] if heap else None
 
     def pop_due(self, now: float) -> Optional[Tuple[int, str]]:
         """(task number, what for) of the earliest timer that is due, which is then gone."""

@@ -23,6 +23,8 @@ from flowdsl.runtime.fold import Fold
 from flowdsl.runtime.results import Results
 from flowdsl.storage.journal import Journal
 
+ENDS = frozenset(ev.ATTEMPT_STATE) - {ev.ATTEMPT_STARTED}
+
 
 class Core:
     """Feeds the machine and writes down what follows; effects wait in `launches`, `stops` and `closing`."""
@@ -58,9 +60,14 @@ class Core:
         """Seconds since the run's start, by the monotonic clock."""
         return time.monotonic() - self._zero
 
-    def feed(self, message: Any, now: float, outcome: Optional[Outcome] = None) -> None:
-        """Give the machine one input; `outcome` is what an `Ended` stands for."""
-        events, effects = self.scheduler.handle(message, now)
+    def feed(
+        self, message: Any, now: float, outcome: Optional[Outcome] = None, claim: Optional[ev.Claim] = None
+    ) -> None:
+        """Give the machine one input; `outcome` is what an `Ended` stands for, `claim` what its worker asks for next.
+
+        Both at once, because a second call costs 1 us an attempt.
+        """
+        events, effects = self.scheduler.handle(message, now, claim)
         if events:
             self._events += events
             first = events[0]
@@ -126,7 +133,7 @@ class Core:
                 self.errors[event.task] = Outcome("timed_out", "timeout", exception=exception, error=told["error"])
             elif event.event == ev.ATTEMPT_SUCCEEDED and outcome is not None:
                 self.results.put(event.task, outcome.value)
-            elif event.attempt and outcome is not None and event.event in ev.ATTEMPT_STATE:
+            elif outcome is not None and event.event in ENDS:
                 self.errors[event.task] = outcome
             if event.mechanism == "abandoned":
                 self.left_behind.append((event.task, event.attempt))

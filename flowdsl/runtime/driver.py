@@ -184,10 +184,7 @@ class Driver:
         """After any input: give out what other executors can take, write, and say what is to be done outside."""
         core = self.core
         if self._pushed and not core.closing:
-            before = -1
-            while before != len(core.launches):
-                before = len(core.launches)
-                core.feed(ev.Claim(self._pushed), now)
+            self._push(now)
         core.commit(now)
         stops = self._stop_own() if core.stops else ()
         if core.left_behind:
@@ -195,12 +192,19 @@ class Driver:
         if core.closing:
             return Orders(self._close(), (), stops)
         claimable = core.scheduler.claimable(self._own)
-        woken = self._crew.wake_for(claimable) if claimable > 0 else []
+        woken = self._crew.wake_for(claimable) if claimable > 0 else ()
         self._set_alarm(claimable - len(woken), now)
         if not (woken or core.launches or stops):
             return None
         launches, core.launches = core.launches, []
-        return Orders(woken, launches, stops)
+        return Orders(list(woken), launches, stops)
+
+    def _push(self, now: float) -> None:
+        """Claim for the executors that are given their work all that they can have."""
+        before = -1
+        while before != len(self.core.launches):
+            before = len(self.core.launches)
+            self.core.feed(ev.Claim(self._pushed), now)
 
     def _stop_own(self) -> List[ev.Stop]:
         """Ask the own workers' attempts to end; what concerns other executors comes back."""
@@ -234,7 +238,10 @@ class Driver:
         return self._crew.dismiss()
 
     def _set_alarm(self, claimable: int, now: float) -> None:
-        """Wake the timer thread if it would sleep too long."""
+        """Wake the timer thread if it would sleep too long; after most attempts there is nothing that could need it."""
+        due = self.core.scheduler.next_due()
+        if due is None and (claimable <= 0 or self._alarm_due <= now + WATCH):
+            return
         due = self._next_alarm(claimable, now)
         if due < self._alarm_due:
             self._alarm_due = due

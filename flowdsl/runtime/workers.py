@@ -118,41 +118,45 @@ class Workers:
             self._let_in()
             now = core.now()
             self._crew.came_back(slot)
+            claim = None if slot.abandoned or core.closing or self._crew.should_rest() else slot.claim
             if slot.task:
-                self._hand_in(slot, now)
-            step = self._hand_out(slot, now)
+                self._hand_in(slot, claim, now)
+            elif claim is not None:
+                core.feed(claim, now)
+            step = self._hand_out(slot, claim, now)
             orders = self._move_on(now)
         if orders is not None:
             self._carry_out(orders)
         return step
 
-    def _hand_in(self, slot: Slot, now: float) -> None:
+    def _hand_in(self, slot: Slot, claim: Optional[ev.Claim], now: float) -> None:
         outcome = slot.outcome or STOPPED
         message = ended(slot.task, slot.attempt, outcome, "", detail_of(outcome))
         slot.task, slot.outcome, slot.current = "", None, None
-        self._core.feed(message, now, outcome)
+        self._core.feed(message, now, outcome, claim)
 
-    def _hand_out(self, slot: Slot, now: float) -> str:
-        """Give the worker its next attempt, or let it rest, or send it home."""
+    def _hand_out(self, slot: Slot, claim: Optional[ev.Claim], now: float) -> str:
+        """Give the worker what its claim was answered with, or let it rest, or send it home."""
         if slot.abandoned or self._core.closing:
             self._crew.leave(slot)
             return LEAVE
-        if self._crew.should_rest() or not self._claim(slot, now):
+        launch = None if claim is None else self._take(claim, now)
+        if launch is None:
             self._crew.rest(slot)
             return REST
+        slot.task, slot.attempt = launch.task, launch.attempt
+        slot.current = Current(launch.task, launch.attempt)
+        slot.timed = self._crew.worth_timing()
         return GO
 
-    def _claim(self, slot: Slot, now: float) -> bool:
-        """Take the best attempt there is; those for other executors go out on the way."""
+    def _take(self, claim: ev.Claim, now: float) -> Optional[ev.Launch]:
+        """The attempt that the claim was answered with, if any; those for other executors go out on the way."""
         launches = self._core.launches
-        while True:
-            before = len(launches)
-            self._core.feed(slot.claim, now)
-            if len(launches) == before:
-                return False
+        while launches:
             if launches[-1].kind == self._kind:
-                launch = launches.pop()
-                slot.task, slot.attempt = launch.task, launch.attempt
-                slot.current = Current(launch.task, launch.attempt)
-                slot.timed = self._crew.worth_timing()
-                return True
+                return launches.pop()
+            before = len(launches)
+            self._core.feed(claim, now)
+            if len(launches) == before:
+                return None
+        return None

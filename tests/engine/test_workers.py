@@ -239,3 +239,14 @@ def test_a_claim_may_ask_for_some_kinds_only() -> None:
     assert run(ev.Claim(("process", "async"))) == ["c#1 ready>running started", "launch c#1"]
     assert run.machine.claimable(("thread",)) == 1
     assert run.machine.claimable(("process", "async")) == 0
+
+
+def test_an_end_and_a_claim_in_one_call_are_what_they_are_in_two() -> None:
+    one, two = (Script(task("a"), task("b", "a"), task("c", "a"), workers=1) for _ in range(2))
+    for number, name in enumerate("abc"):
+        apart = [*two(CLAIM)] if number == 0 else []
+        assert number or one(CLAIM) == apart
+        events, effects = one.machine.handle(returned(name), 1.0, CLAIM)
+        first, then = two.machine.handle(returned(name), 1.0), two.machine.handle(CLAIM, 1.0)
+        assert (events, effects) == (first[0] + then[0], first[1] + then[1])
+    assert one.machine.state == two.machine.state == "succeeded"
