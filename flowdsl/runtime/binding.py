@@ -48,21 +48,28 @@ def bind(
             continue
         if source in values:
             value = values[source]
-            for key in path:
-                value = value[key]
+            if path:
+                value = _item(value, path)
         else:
             value = missing(source)
         if parameter[0] == "*":
             rest.append(value)
         else:
             named[parameter] = value
+    parameters = spec.parameters
     if inputs:
-        for name, kind, _, _ in spec.parameters:
+        for name, kind, _, _ in parameters:
             if name in inputs and name not in named and kind != VAR_POSITIONAL and kind != VAR_KEYWORD:
                 named[name] = inputs[name]
-    if rest or (spec.parameters and spec.parameters[0].kind == POSITIONAL_ONLY):
+    if rest or (parameters and parameters[0][1] == POSITIONAL_ONLY):
         return _positional(spec, rest, named), named
     return (), named
+
+
+def _item(value: Any, path: Sequence[Any]) -> Any:
+    for key in path:
+        value = value[key]
+    return value
 
 
 def _positional(spec: TaskSpec, rest: List[Any], named: Dict[str, Any]) -> List[Any]:
@@ -83,19 +90,20 @@ class Calls:
     """Makes the call of a task from what is there when it starts."""
 
     def __init__(self, graph: Graph, results: Results, inputs: Mapping[str, Any], retry: Retry) -> None:
-        self._graph = graph
+        self._tasks = graph.tasks
+        self._edges = graph.edges
         self._values = results.values
         self._inputs = inputs
         self._retry = retry
         self.missing: Callable[[str], Missing] = lambda task: Missing(task, "", "")
 
     def retry_of(self, task: str) -> Retry:
-        own = self._graph.tasks[task].retries
+        own = self._tasks[task].retries
         return own if isinstance(own, Retry) else self._retry
 
     def make(self, task: str) -> Call:
-        spec = self._graph.tasks[task]
-        args, kwargs = bind(spec, self._graph.edges[task], self._values, self._inputs, self.missing)
+        spec = self._tasks[task]
+        args, kwargs = bind(spec, self._edges[task], self._values, self._inputs, self.missing)
         own = spec.retries
         retry = own if type(own) is Retry else self._retry
         return _new(Call, (spec.function, args, kwargs, spec.verify, retry))
