@@ -118,8 +118,9 @@ class Crew:
         """Workers to wake, now that so many attempts could begin; `set_going` does it, once the lock is free."""
         if claimable <= 0 or (self.awake > 0 and self._mean < SHORT):
             return []
+        wanted = claimable if self._mean >= SHORT else 1
         woken: List[Slot] = []
-        while len(woken) < claimable and (self._parked or len(self._slots) < self._size):
+        while len(woken) < wanted and (self._parked or len(self._slots) < self._size):
             woken.append(self._unpark() if self._parked else self.add())
         return woken
 
@@ -128,12 +129,17 @@ class Crew:
         return claimable > 0 and (bool(self._parked) or len(self._slots) < self._size)
 
     def look(self, claimable: int) -> List[Slot]:
-        """The watch: whoever has not come back since the last look is slow, and no longer counted on."""
+        """The watch: whoever has not come back since the last look is slow, and no longer counted on.
+
+        One who is not in user code was only kept from running, by a busy machine: one other worker goes on, and
+        attempts are not taken to be long, which would wake everybody.
+        """
         for slot in self._slots:
             if slot.task and not slot.parked and not slot.slow and slot.seen == slot.turns:
                 slot.slow = True
                 self.awake -= 1
-                self._mean = max(self._mean, WATCH)
+                if slot.in_user_code:
+                    self._mean = max(self._mean, WATCH)
             slot.seen = slot.turns
         return self.wake_for(claimable)
 
@@ -141,7 +147,9 @@ class Crew:
         """The worker is lost to the run; another may take its place."""
         slot.abandoned = True
         self._slots.remove(slot)
-        if not slot.slow:
+        if slot.slow:
+            slot.slow = False  # nor does it count when it comes back after all: nobody would be woken for that one
+        else:
             self.awake -= 1
 
     def leave(self, slot: Slot) -> None:
