@@ -32,13 +32,14 @@ from flowdsl.task import Task
 
 if TYPE_CHECKING:
     from flowdsl.executors.current import current
-    from flowdsl.run import Run, last_run
+    from flowdsl.run import AbandonedWarning, Run, last_run
     from flowdsl.runs import Runs, load_runs
     from flowdsl.runtime.binding import Missing
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AbandonedWarning",
     "AttemptStopped",
     "ConfigError",
     "CycleError",
@@ -73,6 +74,7 @@ __all__ = [
 
 # Loaded when they are asked for: they bring threads, files or pandas with them.
 _LAZY = {
+    "AbandonedWarning": "flowdsl.run",
     "Missing": "flowdsl.runtime.binding",
     "Run": "flowdsl.run",
     "Runs": "flowdsl.runs",
@@ -81,8 +83,12 @@ _LAZY = {
     "load_runs": "flowdsl.runs",
 }
 
+_LATER = ("TaskOrchestrator", "progress", "track")
+
 
 def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        raise AttributeError("flowdsl.%s is not available in this version" % name)
     if name not in _LAZY:
         raise AttributeError("module 'flowdsl' has no attribute %r" % name)
     value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)

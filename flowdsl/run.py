@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple, Union
 
 from flowdsl.definition.graph import Graph
@@ -34,6 +36,14 @@ def last_run() -> Optional[Run]:
     """The run that was started last in this process, also when `run()` raised; None before the first."""
     check_not_held()
     return _last
+
+
+def users_frame() -> Optional[FrameType]:
+    """The frame that called flowdsl; None where there is none, as in a thread of ours."""
+    frame: Optional[FrameType] = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "flowdsl":
+        frame = frame.f_back
+    return frame
 
 
 class Run:
@@ -68,7 +78,9 @@ class Run:
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Wait for the end, at most `timeout` seconds; whether it has come. Never raises for what tasks did."""
-        return self._driver.finished.wait(timeout)
+        ended = self._driver.finished.wait(timeout)
+        self.warn_of_abandoned()
+        return ended
 
     def cancel(self) -> None:
         """End the run: nothing new starts, what runs is stopped. Returns at once; `wait()` waits for the end."""
@@ -195,19 +207,25 @@ class Run:
             raise fault
         if fault is not None:
             raise InternalError("flowdsl itself is at fault in run %r; please report this" % self.id) from fault
-        self.warn_of_abandoned()
-        if self._raise and self.state != st.SUCCEEDED:
-            found = self.failures
-            raise RunFailed(self._obituary(found), run=self, failures=found) from self._first_exception(found)
+        failed = self._raise and self.state != st.SUCCEEDED
+        try:
+            self.warn_of_abandoned()
+        finally:  # where warnings are errors, what failed still comes first
+            if failed:
+                found = self.failures
+                raise RunFailed(self._obituary(found), run=self, failures=found) from self._first_exception(found)
         return self
 
     def warn_of_abandoned(self) -> None:
-        """Warn, once for each, of threads that outlived their limits and are still going."""
+        """Warn, once for each in every run, of attempts that outlived their limits and are still going."""
         left = self._driver.left_behind
-        for name in left[self._warned :]:
+        while self._warned < len(left):
+            name = left[self._warned]
             self._warned += 1
-            text = "task %r was stopped but its thread cannot be killed: it is still running" % name
-            warnings.warn(text, AbandonedWarning, stacklevel=4)
+            text = "task %r was stopped, but what it runs in cannot be killed: it is still running" % name
+            frame = users_frame()
+            place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("flowdsl", 0)
+            warnings.warn_explicit(text, AbandonedWarning, *place, registry={})
 
     @staticmethod
     def _first_exception(found: Tuple[Failure, ...]) -> Optional[BaseException]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import logging
 import signal
 import threading
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional
+from weakref import WeakSet
 
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.options import RunOptions
@@ -20,6 +23,8 @@ from flowdsl.runtime.plan import Defaults
 if TYPE_CHECKING:
     from flowdsl.flow import Flow
 
+PATIENCE = 2.0  # seconds that the end of the interpreter waits for the end of runs that were left behind
+_going: WeakSet[Driver] = WeakSet()
 LOOK = 0.1  # seconds between two looks of whoever waits
 
 
@@ -46,6 +51,7 @@ def run_behind(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: Run
         _run_inline(driver, view)
     else:
         driver.start()
+        _going.add(driver)
         _paint_behind(driver, view)
     return run
 
@@ -177,3 +183,16 @@ def _interrupts(driver: Driver, slot: Slot) -> Iterator[list[int]]:
         yield noted
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def end_what_goes_on() -> None:
+    """At the end of the interpreter: cancel runs that were started and not waited for, and say so."""
+    going = [driver for driver in _going if not driver.finished.is_set()]
+    for driver in going:
+        driver.cancel("cancel_requested")
+        logging.getLogger("flowdsl").warning("run %r was still going on and is cancelled; wait() for it", driver.run_id)
+    for driver in going:
+        driver.finished.wait(PATIENCE)
+
+
+atexit.register(end_what_goes_on)

@@ -42,7 +42,8 @@ class Task(Generic[P, R]):
     spec: TaskSpec
 
     def __init__(self, flow: Flow, spec: TaskSpec, execution: Optional[object] = None) -> None:
-        functools.update_wrapper(self, spec.function)
+        functools.update_wrapper(self, spec.function, updated=())
+        _carry_over(spec.function, self)
         self._flow = flow
         self.execution = execution  # of the cell that defined it; see `definition.place`
         self.spec = spec
@@ -97,6 +98,14 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return "<task %r of flow %r>" % (self.name, self.flow.name)
+
+
+def _carry_over(function: Any, task: Any) -> None:
+    """What a function carries, its task carries too, but for what would hide `run` and the like."""
+    if not isinstance(function, type):
+        for name, value in getattr(function, "__dict__", {}).items():
+            if not hasattr(Task, name):
+                setattr(task, name, value)
 
 
 class Item:

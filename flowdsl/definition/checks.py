@@ -6,6 +6,7 @@ only when there is something to complain about.
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
 import operator
@@ -130,6 +131,8 @@ def check_callable(value: Any, option: str, where: object) -> Optional[Callable[
     """A callable, or None."""
     if value is not None and not callable(value):
         refuse(where, option, value, "cannot be called; give a function of the result")
+    if inspect.iscoroutinefunction(value):
+        refuse(where, option, value, "is a coroutine function, which nobody awaits; give a plain function")
     return value  # type: ignore[no-any-return]
 
 

@@ -91,5 +91,6 @@ def _refuse_missing(graph: InputsOf, needed: Input) -> NoReturn:
         ", ".join(str(graph.tasks[name]) for name in takers),
         graph.flow,
     )
-    advice = "give it: run(%s=...)" % needed.name
-    raise InputError(what + did_you_mean(needed.name, graph.tasks, advice))
+    advice = "give it: run(%s=...), or say depends_on= with the task of that name, if another flow has it" % needed.name
+    others = [name for name in graph.tasks if name != needed.name]
+    raise InputError(what + did_you_mean(needed.name, others, advice))

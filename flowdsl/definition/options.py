@@ -141,7 +141,7 @@ def _log_dir(value: Any, option: str, where: object) -> str:
         path = os.fspath(value)
     except TypeError:
         refuse(where, option, value, "is not a path; give the directory as str or Path")
-    if not isinstance(path, str) or not path:
+    if not isinstance(path, str) or not path or "\0" in path:
         refuse(where, option, value, "is not the path of a directory; give it as str or Path")
     return path
 

@@ -65,7 +65,7 @@ CAUSES: Mapping[str, str] = {
     "cancel_requested": "run.cancel() or a Cancel button",
     "keyboard_interrupt": "the stop button or Ctrl-C",
     "stopped": '`on_failure="stop"`, and another task failed; `cause_task` is that one',
-    "too_many_abandoned": "more timed-out threads are still going than the run may have workers",
+    "too_many_abandoned": "timed-out attempts that are still going hold more workers, slots or limits than the run has",
     "log_write_failed": "the journal could not be written",
     "internal_error": "flowdsl itself is at fault",
     "process_died": "the process that drove the run is gone (seen on reading)",
@@ -127,6 +127,7 @@ RUN_TRANSITIONS: Dict[Tuple[str, str], str] = {
 MECHANISMS: Mapping[str, str] = {
     "abandoned": "its thread could not be killed and was left behind, its result to be dropped",
     "cooperative": "it noticed the request and stopped",
+    "overran": "it did not notice the request and came to its own end, too late",
     "cancelled": "its coroutine was cancelled",
     "killed": "its process, process group and descendants were killed",
     "withdrawn": "it was still waiting in its executor and never began",

@@ -59,6 +59,7 @@ class ForeignExecutor:
             return
         try:
             future = self._executor.submit(payload.work, data)
+            future.running()  # whatever else was returned, it is not a Future: found out here, not later
         except Exception as exc:  # shut down, or broken
             self._refuse(key, payload.died(exc))
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from time import perf_counter, thread_time
-from types import TracebackType
+from types import CoroutineType, TracebackType
 from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence
 
 from flowdsl.definition.options import Retry
@@ -52,6 +52,8 @@ def perform(call: Call, timed: bool = True) -> Outcome:
     try:
         value = call.function(*call.args, **call.kwargs)
         seconds = perf_counter() - begun
+        if type(value) is CoroutineType:
+            refuse_coroutine(value)
         if call.verify is not None:
             verifying = True
             check_verdict(call.verify(value))
@@ -68,8 +70,17 @@ def _since(cpu: Optional[float]) -> Optional[float]:
     return None if cpu is None else thread_time() - cpu
 
 
+def refuse_coroutine(value: Any) -> None:
+    """A coroutine has not run a line: taken for a result, a failure in it would look like success."""
+    value.close()
+    raise TypeError("the function returned a coroutine, which nobody awaits; make the task itself `async def`")
+
+
 def check_verdict(verdict: Any) -> None:
     """None passes; anything else passes when it is true."""
+    if type(verdict) is CoroutineType:
+        verdict.close()
+        raise VerifyFailed("verify returned a coroutine, which nobody awaits; give a plain function")
     if verdict is not None and not verdict:
         raise VerifyFailed("verify returned %r for the result" % (verdict,))
 
@@ -78,12 +89,12 @@ def failure(
     exc: BaseException, cause: str, retry: Retry, seconds: float = 0.0, cpu_s: Optional[float] = None
 ) -> Outcome:
     """The outcome of an attempt that raised; the exception keeps the part of its traceback that is the user's."""
-    exc.__traceback__ = users_traceback(exc)
+    keep_users_traceback(exc)
     return Outcome(
         "failed",
         cause,
         None,
-        retry.matches(exc),
+        matches(retry, exc),
         seconds,
         cpu_s,
         type(exc).__qualname__,
@@ -107,6 +118,22 @@ def traceback_text(exc: BaseException) -> str:
         return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
     except BaseException as broken:
         return "%s: %s (no traceback: %s)\n" % (type(exc).__name__, text_of(exc), type(broken).__name__)
+
+
+def matches(retry: Retry, exc: BaseException) -> bool:
+    """Whether to retry after this exception; a class of the user's that cannot even be asked is not retried."""
+    try:
+        return retry.matches(exc)
+    except Exception:
+        return False
+
+
+def keep_users_traceback(exc: BaseException) -> None:
+    """Cut our own frames off the exception's traceback, if it lets itself be touched."""
+    try:
+        exc.__traceback__ = users_traceback(exc)
+    except Exception:  # its class is at fault; the text of the traceback says as much as can be said
+        return
 
 
 def users_traceback(exc: BaseException) -> Optional[TracebackType]:

@@ -90,7 +90,7 @@ class Core:
         events, self._events = self._events, []
         if not events:
             return
-        at = self._wall + now
+        at = round(self._wall + now, 6)  # as exact as the journal, so that what is read back is the same
         if self.fault is None:
             try:
                 self._fold.add(self._journal.append(events, at), at, events)
@@ -148,5 +148,5 @@ def _timed_out(event: Event, timeout: Optional[float]) -> Dict[str, Any]:
     """The error of an attempt that outlived its limit."""
     text = "timed out after %g s" % (timeout or 0.0)
     if event.mechanism == "abandoned":
-        text += "; its thread cannot be killed: abandoned, still running"
+        text += "; what it runs in cannot be killed: abandoned, still running"
     return {"error_type": "TaskTimeout", "error": text}

@@ -93,6 +93,7 @@ class Driver:
         self._begun = False
         self._looked = 0.0
         self._cancels: Deque[ev.Cancel] = deque()
+        self._mine = threading.local()  # `waiting`: orders of a thread that is carrying some out
         self._alarm = threading.Event()
         self._alarm_due = 0.0
         self._watching = False
@@ -151,6 +152,7 @@ class Driver:
     def _report(self, message: Any, outcome: Optional[Outcome], ago: float = 0.0) -> None:
         try:
             with self.core.lock:
+                self._let_in()
                 now = self.core.now()
                 self.core.feed(message, now - ago, outcome)
                 if ago:
@@ -256,6 +258,23 @@ class Driver:
     # ---- outside the lock
 
     def _carry_out(self, orders: Orders) -> None:
+        """Do what was decided under the lock.
+
+        An executor may run an attempt, and report its end, within `launch`: what follows from that waits its turn here,
+        or a thousand such attempts would lie on the stack.
+        """
+        waiting = getattr(self._mine, "waiting", None)
+        if waiting is not None:
+            waiting.append(orders)
+            return
+        self._mine.waiting = waiting = deque((orders,))
+        try:
+            while waiting:
+                self._do(waiting.popleft())
+        finally:
+            self._mine.waiting = None
+
+    def _do(self, orders: Orders) -> None:
         for launch in orders.launches:
             self._launch(launch)
         for stop in orders.stops:
@@ -283,7 +302,7 @@ class Driver:
         try:
             timeout = self._look_at_clock()
             while timeout is not None:
-                self._alarm.wait(None if timeout == NEVER else timeout)
+                self._alarm.wait(None if timeout == NEVER else min(timeout, threading.TIMEOUT_MAX))
                 self._alarm.clear()
                 timeout = self._look_at_clock()
         except BaseException as exc:

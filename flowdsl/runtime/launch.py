@@ -49,9 +49,10 @@ def prepare(
 
     Raises LogWriteError or LogLocked where the log directory is no good, before any task starts.
     """
+    run_id = new_run_id(graph.flow)
+    journal = Journal.create(Path(log_dir).absolute(), run_id, fsync=options.fsync)  # first: there may be none
     results = Results(graph, given, options.keep)
     calls = Calls(graph, results, inputs, defaults.retry)
-    run_id = new_run_id(graph.flow)
     own = OWN_KINDS.get(options.executor, threads.KIND) if isinstance(options.executor, str) else threads.KIND
     backends: Dict[str, Backend] = {}
     listener = _Later()
@@ -61,7 +62,6 @@ def prepare(
         kind = "executor"
     if any(spec.is_async for spec in graph.tasks.values()):
         backends["async"] = _coroutines(listener)
-    journal = Journal.create(Path(log_dir), run_id, fsync=options.fsync)
     driver = Driver(
         graph,
         nodes(graph, defaults, kind),

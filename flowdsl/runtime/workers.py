@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from contextvars import copy_context
-from typing import Any, Callable, Dict, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from flowdsl.engine import events as ev
 from flowdsl.errors import AttemptStopped
@@ -20,6 +20,10 @@ from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import Crew, Slot
 from flowdsl.storage.detail import clip
+
+_forked: List[bool] = []  # not empty in a process that was forked
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: _forked.append(True))
 
 GO, REST, LEAVE = "go", "rest", "leave"  # what a worker does after its turn
 STOPPED = Outcome("failed", "raised", error_type="AttemptStopped", error="the attempt was stopped")
@@ -71,6 +75,7 @@ class Workers:
         self._carry_out = carry_out
         self._give_up = give_up
         self._context = copy_context()
+        self._pid = os.getpid()
 
     def work(self, slot: Slot) -> None:
         """Until the run is over, or this worker is lost to it."""
@@ -81,6 +86,8 @@ class Workers:
                     slot.claim = ev.Claim(self._kinds, self._core.fix({"worker": slot.name, "pid": os.getpid()}))
                 if slot.task and slot.outcome is None:
                     self._context.copy().run(self._attempt, slot)
+                    if _forked and os.getpid() != self._pid:  # a child of the task came back here: it is not ours
+                        os._exit(0)
                 step = self._turn(slot)
                 if step == LEAVE:
                     return
@@ -131,7 +138,9 @@ class Workers:
 
     def _hand_in(self, slot: Slot, claim: Optional[ev.Claim], now: float) -> None:
         outcome = slot.outcome or STOPPED
-        message = ended(slot.task, slot.attempt, outcome, "", detail_of(outcome))
+        stopped = slot.current is not None and slot.current.stopped
+        mechanism = "overran" if stopped and outcome.error_type != "AttemptStopped" else ""
+        message = ended(slot.task, slot.attempt, outcome, mechanism, detail_of(outcome))
         slot.task, slot.outcome, slot.current = "", None, None
         self._core.feed(message, now, outcome, claim)
 

@@ -17,7 +17,7 @@ _NEXT_STEP: Mapping[Optional[int], str] = {
     errno.EFBIG: "raise the limit on the size of files (`ulimit -f`), or " + _OTHER,
     errno.ENOTDIR: "a part of that path is a file; " + _OTHER,
     errno.EEXIST: "something is in the way there; " + _OTHER,
-    errno.ENOENT: "that directory or file is not there; Journal.create begins a new run",
+    errno.ENOENT: "that directory or file is not there; see that nothing removes it, or " + _OTHER,
     errno.ENOLCK: _NO_LOCKS,
     errno.ENOSYS: _NO_LOCKS,
     getattr(errno, "ENOTSUP", errno.ENOSYS): _NO_LOCKS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -315,15 +316,26 @@ def test_cancel_ends_the_run_and_starts_nothing_new(flow: Flow, executor: Any) -
     for number in range(20):
         flow.task(name="t%d" % number)(lambda: time.sleep(0.05))
     going = flow.start(executor=executor, display=None, max_workers=2)
-    while not len(going.attempts):
+    while not going.snapshot().attempts:
         time.sleep(0.01)
     going.cancel()
-    assert going.wait(30)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", flowdsl.AbandonedWarning)  # what the executor does not stop
+        assert going.wait(30)
     states = set(going.tasks["state"])
     assert going.state == "cancelled"
     assert "cancelled" in states
     assert states <= {"cancelled", "succeeded"}
     assert len(going.attempts) < 20
+
+
+def test_a_thousand_tasks_in_a_row_do_not_pile_up(flow: Flow, executor: Any) -> None:
+    if isinstance(executor, ProcessPoolExecutor):
+        pytest.skip("a pool of processes has stacks of its own")
+    flow.task(name="t0")(lambda: 0)
+    for number in range(1, 1000):
+        flow.task(name="t%d" % number, depends_on={"x": "t%d" % (number - 1)})(lambda x: x + 1)
+    assert run(flow, executor)["t999"] == 999
 
 
 def test_the_pid_and_worker_of_an_attempt_are_in_the_frame(flow: Flow, executor: Any) -> None:
