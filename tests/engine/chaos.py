@@ -24,7 +24,7 @@ KINDS = (
     Kind("remote", begins_at_launch=False, grace=0.1, replaces=False),
     Kind("pool", begins_at_launch=False, grace=0.0, replaces=True, retries_timeouts=False),
 )
-MECHANISM = {"thread": "cooperative", "process": "killed", "async": "cancelled"}
+MECHANISM = {"inline": "overran", "thread": "cooperative", "process": "killed", "async": "cancelled"}
 FAILURES = ("raised", "verify_failed", "unpicklable", "worker_died")
 
 
