@@ -63,6 +63,14 @@ class Run:
         self._warned = 0
         _last = self
 
+    @property
+    def shown_dir(self) -> str:
+        """`dir` as a reader wants it: relative where it lies below the working directory."""
+        try:
+            return str(self.dir.relative_to(Path.cwd()))
+        except (OSError, ValueError):
+            return str(self.dir)
+
     # ---- how it goes
 
     @property
@@ -248,7 +256,7 @@ class Run:
         if held:
             more = ", ..." if len(held) > SHOWN else ""
             lines.append("  not run: %s%s" % (", ".join(held[:SHOWN]), more))
-        lines.append("  flowdsl.last_run() has the results that there are; the log is in %s" % self.dir)
+        lines.append("  flowdsl.last_run() has the results that there are; the log is in %s" % self.shown_dir)
         return "\n".join(lines)
 
     # ---- how it looks

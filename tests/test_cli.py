@@ -268,7 +268,7 @@ def test_a_thread_that_could_not_be_stopped_is_told_in_one_line(command: Command
     sys.modules[Path(path).stem].release.set()  # type: ignore[attr-defined]
     assert done.exit_code == 1
     (line,) = [line for line in done.output.splitlines() if line.startswith("Warning: ")]
-    assert "'deaf' was stopped but its thread cannot be killed" in line
+    assert "'deaf' was stopped, but what it runs in cannot be killed" in line
 
 
 # ---- graph

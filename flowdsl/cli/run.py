@@ -84,4 +84,4 @@ def _sum_up(made: Any, headline: bool) -> None:
     wanted = made.graph.targets or [name for name in made.graph if not made.graph.downstream(name)]
     done = [name for name in wanted if snapshot.tasks[name].state == st.SUCCEEDED]
     results = {name: made[name] for name in done} if len(done) <= 5 else {}
-    click.echo(summary(snapshot, str(made.dir), results, headline=headline))
+    click.echo(summary(snapshot, made.shown_dir, results, headline=headline))
