@@ -12,10 +12,12 @@ import pickle
 import struct
 import sys
 import time
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from types import TracebackType
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
 
 import cloudpickle
 
+from flowdsl.definition.function import is_async
 from flowdsl.definition.options import Retry
 from flowdsl.errors import FlowError, WorkerDied
 from flowdsl.executors.current import Current, enter, leave
@@ -24,6 +26,8 @@ from flowdsl.executors.outcome import Call, Outcome, failure, perform, text_of
 MAGIC = b"FDSL"
 VERSION = 1
 HEADER = struct.Struct(">4sBBB")
+
+Bytes = Union[bytes, bytearray, memoryview]
 
 
 class Unpicklable(FlowError):
@@ -60,13 +64,15 @@ def _who(call: Call, exc: BaseException) -> str:
     return text_of(exc)
 
 
-def work(payload: bytes) -> bytes:
+def work(payload: Bytes) -> bytes:
     """Perform the attempt in this process; for a worker. It never raises."""
     begun = time.perf_counter()
     try:
         task, attempt, call = _open(payload)
     except BaseException as exc:
         return _answer(failure(exc, "unpicklable", Retry(0)), begun)
+    if is_async(call.function):
+        call = call._replace(function=_awaited(call.function))
     token = enter(Current(task, attempt))
     try:
         outcome = perform(call)
@@ -75,14 +81,36 @@ def work(payload: bytes) -> bytes:
     return _answer(outcome, begun)
 
 
-def _open(payload: bytes) -> Tuple[str, int, Call]:
+def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A coroutine function as one that waits for its end, on a loop of its own."""
+
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        import asyncio
+
+        try:
+            return asyncio.run(function(*args, **kwargs))
+        except BaseException as exc:
+            raise exc.with_traceback(_below("asyncio", exc.__traceback__)) from exc.__cause__
+
+    return wait
+
+
+def _below(package: str, trace: Optional[TracebackType]) -> Optional[TracebackType]:
+    """The traceback from the first frame on that is neither ours nor that package's."""
+    ours = ("flowdsl", package)
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] in ours:
+        trace = trace.tb_next
+    return trace
+
+
+def _open(payload: Bytes) -> Tuple[str, int, Call]:
     magic, version, major, minor = HEADER.unpack_from(payload)
     if magic != MAGIC or version != VERSION:
         raise Unpicklable("the payload is not of this version of flowdsl; install the same version everywhere")
     if (major, minor) != sys.version_info[:2]:
         here = "%d.%d" % sys.version_info[:2]
         raise Unpicklable("the task comes from Python %d.%d, this worker is %s; use the same" % (major, minor, here))
-    task, attempt, call = pickle.loads(payload[HEADER.size :])
+    task, attempt, call = pickle.loads(memoryview(payload)[HEADER.size :])
     return task, attempt, Call(*call)
 
 
@@ -106,7 +134,7 @@ def _answer(outcome: Outcome, begun: float) -> bytes:
     return pickle.dumps((tuple(plain), value, exception, os.getpid(), time.perf_counter() - begun))
 
 
-def unpack(data: bytes) -> Answer:
+def unpack(data: Bytes) -> Answer:
     """What a worker answered; a value that cannot be unpickled here is a failed attempt, not an error."""
     plain, value, exception, pid, seconds = pickle.loads(data)
     outcome = Outcome(*plain)
