@@ -16,7 +16,8 @@ from typing import Dict, Mapping, Optional, Tuple
 import flowdsl
 from flowdsl.executors import pipe
 from flowdsl.executors.jobs import Job
-from flowdsl.executors.kill import MARK, kill
+from flowdsl.executors.kill import kill
+from flowdsl.executors.surroundings import MARK
 
 # Not `-m`: the worker has to find flowdsl the way we found it. Nothing of `__main__` is imported there.
 BOOT = "import sys; sys.path[:] = %r; from flowdsl.executors.worker import main; main(%d, %d, %d)"

@@ -35,7 +35,7 @@ class Fleet:
         self._idle: List[WorkerProcess] = []  # the latest to become so is the next to be taken
         self._jobs: Dict[Job, WorkerProcess] = {}
         self._made = 0
-        self._preparing = False  # a spare worker is being started
+        self._spare: Optional[threading.Thread] = None  # starts a worker in advance
         self._closed = False
 
     def start(self, job: Job, around: bytes) -> None:
@@ -86,7 +86,8 @@ class Fleet:
             self._jobs.clear()
             for worker in workers:
                 worker.state = DOOMED
-        for thread in [_in_a_thread(worker.bury) for worker in workers]:
+            spare = self._spare
+        for thread in [_in_a_thread(worker.bury) for worker in workers] + ([spare] if spare else []):
             thread.join()
         for worker in workers:
             self._loop.call(partial(self._clear, worker))
@@ -136,7 +137,7 @@ class Fleet:
                 self._assign(worker, job)
             self._workers.add(worker)
         if too_late:
-            _in_a_thread(self._kill, worker)
+            self._kill(worker)
             return None
         self._loop.call(partial(self._listen, worker))
         return worker
@@ -149,14 +150,10 @@ class Fleet:
     def _prepare(self) -> None:
         """Have a warm spare, while there is work: its start is what costs time."""
         with self._lock:
-            if self._idle or self._preparing or self._closed or len(self._workers) > self.keep:
+            preparing = self._spare is not None and self._spare.is_alive()
+            if self._idle or preparing or self._closed or len(self._workers) > self.keep:
                 return
-            self._preparing = True
-        _in_a_thread(self._add_spare)
-
-    def _add_spare(self) -> None:
-        self._add()
-        self._preparing = False
+            self._spare = _in_a_thread(self._add)
 
     # ---- in the thread that hears them
 

@@ -13,7 +13,8 @@ from typing import List, Optional
 
 import psutil
 
-MARK = "FLOWDSL_WORKER"  # the environment variable by which the descendants of a dead worker are known
+from flowdsl.executors.surroundings import MARK
+
 GONE = (psutil.Error, OSError)
 
 

@@ -32,9 +32,11 @@ class Loop:
         self._ended = False
 
     def call(self, function: Callable[[], Any]) -> None:
-        """Call this in the loop's thread, soon."""
+        """Call this in the loop's thread, soon; when the loop has ended, here and now."""
         self._calls.append(function)
-        if threading.current_thread() is not self._thread:
+        if self._ended:  # looked at after the append, as the loop looks for calls after its end: none is lost
+            self._do_calls()
+        elif threading.current_thread() is not self._thread:
             self._wake()
 
     def later(self, function: Callable[[], Any]) -> None:
@@ -86,13 +88,18 @@ class Loop:
             ready = self._selector.select(self._timeout())
             for key, _ in ready:
                 self._do(key.data)
-            while self._calls:
-                self._do(self._calls.popleft())
+            self._do_calls()
             if self._put_off and (not ready or time.monotonic() - self._since >= PATIENCE):
                 put_off, self._put_off = self._put_off, []
                 for function in put_off:
                     self._do(function)
+        self._do_calls()
         self.close()
+
+    def _do_calls(self) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._do(self._calls.popleft())
 
     def _timeout(self) -> Optional[float]:
         if self._calls:

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional
 
-from flowdsl.executors.kill import MARK
 from flowdsl.executors.pipe import Body
+
+MARK = "FLOWDSL_WORKER"  # the environment variable by which the descendants of a dead worker are known
 
 
 class Surroundings(NamedTuple):
