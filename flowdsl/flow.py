@@ -28,6 +28,7 @@ from flowdsl.definition.inputs import together
 from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOptions, Inherit, RunOptions
 from flowdsl.definition.resolve import Scope
 from flowdsl.definition.retry import Retry
+from flowdsl.definition.spec import TaskSpec
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import DefinitionError, at_the_users_line
 from flowdsl.graph import Graph, Pictures, drawable, pictures
@@ -187,6 +188,14 @@ class Flow:
         }
         __tracebackhide__ = True
         return decorate(lambda frame: self, name, options, sys._getframe(1))
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """In another process a flow has the same tasks, and can be run."""
+        flow = self.newest
+        return _empty, (flow.name, flow._options), list(flow.members.specs.values())
+
+    def __setstate__(self, specs: Sequence[TaskSpec]) -> None:
+        self.members.restore(specs)
 
     def __getitem__(self, name: str) -> Task[Any, Any]:
         if name not in self.members.tasks:
@@ -369,3 +378,7 @@ class Flow:
         graph = self.build(targets, given=values)
         check_inputs(graph, values)
         return graph, values, options
+
+
+def _empty(name: str, options: FlowOptions) -> Flow:
+    return Flow(name, **options._asdict())

@@ -26,6 +26,7 @@ from flowdsl.runtime.results import Results
 from flowdsl.storage.journal import Journal
 
 source_file: ContextVar[Optional[str]] = ContextVar("flowdsl_source_file", default=None)  # that a command runs
+HAS_PROCESSES = os.name == "posix"
 OWN_KINDS: Mapping[str, Kind] = {"threads": threads.KIND, "inline": inline.KIND}
 
 
@@ -56,7 +57,7 @@ def prepare(
     kinds = choose_kinds(options.executor, options.isolation, defaults.isolation)
     own = OWN_KINDS.get(kinds.thread, threads.KIND)
     used = {kinds.of(spec) for spec in graph.tasks.values()}
-    if "processes" in used and os.name != "posix":
+    if "processes" in used and not HAS_PROCESSES:
         where = "run of flow %r" % graph.flow
         raise ConfigError("%s: worker processes need Linux or macOS; give executor=ProcessPoolExecutor()" % where)
     listener = _Later()
