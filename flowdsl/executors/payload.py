@@ -1,8 +1,8 @@
 """A call and its outcome as bytes: what crosses the border to a worker that shares no memory with us.
 
-Payload: ``FDSL``, the version of this format, major and minor number of the Python that made it, then the call made by
-cloudpickle, which sends functions of `__main__` by value. A worker answers with bytes too, and never raises: one
-exception that cannot be unpickled breaks a whole `ProcessPoolExecutor`.
+Payload: ``FDSL``, the version of this format, major and minor number of the Python that made it, then the function
+with its policy, and its arguments, made by cloudpickle, which sends functions of `__main__` by value. A worker answers
+with bytes too, and never raises: one exception that cannot be unpickled breaks a whole `ProcessPoolExecutor`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ import cloudpickle
 from flowdsl.definition.function import is_async
 from flowdsl.definition.options import Retry
 from flowdsl.errors import FlowError, WorkerDied
+from flowdsl.executors import pickling
 from flowdsl.executors.current import Current, enter, leave
 from flowdsl.executors.outcome import Call, Outcome, failure, perform, text_of
 
 MAGIC = b"FDSL"
-VERSION = 1
-HEADER = struct.Struct(">4sBBB")
+VERSION = 2
+START = struct.Struct(">4sBBB")  # of every version
+HEADER = struct.Struct(START.format + "?I")  # then: whether the policy may be remembered, its length
+HEAD = (MAGIC, VERSION, *sys.version_info[:2])
 
 Bytes = Union[bytes, bytearray, memoryview]
 
@@ -45,10 +48,11 @@ class Answer(NamedTuple):
 def pack(task: str, attempt: int, call: Call) -> bytes:
     """The payload of an attempt; raises Unpicklable with the name of what cannot be sent."""
     try:
-        body: bytes = cloudpickle.dumps((task, attempt, tuple(call)))
+        lasting, policy = pickling.dump_policy((call.function, call.verify, call.retry))
+        arguments = pickling.dump_arguments(task, attempt, call.args, call.kwargs)
     except Exception as exc:
         raise Unpicklable("task %r cannot be sent to another process: %s" % (task, _who(call, exc))) from exc
-    return HEADER.pack(MAGIC, VERSION, *sys.version_info[:2]) + body
+    return b"".join((HEADER.pack(*HEAD, lasting, len(policy)), policy, arguments))
 
 
 def _who(call: Call, exc: BaseException) -> str:
@@ -90,7 +94,7 @@ def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return asyncio.run(function(*args, **kwargs))
         except BaseException as exc:
-            raise exc.with_traceback(_below("asyncio", exc.__traceback__)) from exc.__cause__
+            raise exc.with_traceback(_below("asyncio", exc.__traceback__))
 
     return wait
 
@@ -104,21 +108,24 @@ def _below(package: str, trace: Optional[TracebackType]) -> Optional[TracebackTy
 
 
 def _open(payload: Bytes) -> Tuple[str, int, Call]:
-    magic, version, major, minor = HEADER.unpack_from(payload)
+    magic, version, major, minor = START.unpack_from(payload)
     if magic != MAGIC or version != VERSION:
         raise Unpicklable("the payload is not of this version of flowdsl; install the same version everywhere")
     if (major, minor) != sys.version_info[:2]:
         here = "%d.%d" % sys.version_info[:2]
         raise Unpicklable("the task comes from Python %d.%d, this worker is %s; use the same" % (major, minor, here))
-    task, attempt, call = pickle.loads(memoryview(payload)[HEADER.size :])
-    return task, attempt, Call(*call)
+    lasting, length = HEADER.unpack_from(payload)[4:]
+    begin = HEADER.size + length
+    function, verify, retry = pickling.load_policy(lasting, bytes(payload[HEADER.size : begin]))
+    task, attempt, args, kwargs = pickle.loads(memoryview(payload)[begin:])
+    return task, attempt, Call(function, args, kwargs, verify, retry)
 
 
 def _answer(outcome: Outcome, begun: float) -> bytes:
     """Plain data, with the value and the exception as blobs of their own."""
     if outcome.state == "succeeded":
         try:
-            value = cloudpickle.dumps(outcome.value)
+            value = pickling.dumps(outcome.value)
         except BaseException as exc:
             kind = type(outcome.value).__qualname__
             told = Unpicklable("the result, of type %s, cannot be pickled: %s" % (kind, text_of(exc)))
