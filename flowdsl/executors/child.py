@@ -13,7 +13,6 @@ import uuid
 from pathlib import Path
 from typing import Dict, Mapping, Optional, Tuple
 
-import flowdsl
 from flowdsl.executors import pipe
 from flowdsl.executors.jobs import Job
 from flowdsl.executors.kill import kill
@@ -21,7 +20,7 @@ from flowdsl.executors.surroundings import MARK
 
 # Not `-m`: the worker has to find flowdsl the way we found it. Nothing of `__main__` is imported there.
 BOOT = "import sys; sys.path[:] = %r; from flowdsl.executors.worker import main; main(%d, %d, %d)"
-HOME = str(Path(flowdsl.__file__).parents[1])
+HOME = str(Path(__file__).parents[2])  # where flowdsl is
 
 IDLE, BUSY, DOOMED = "idle", "busy", "doomed"
 

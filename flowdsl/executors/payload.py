@@ -94,7 +94,7 @@ def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return asyncio.run(function(*args, **kwargs))
         except BaseException as exc:
-            raise exc.with_traceback(_below("asyncio", exc.__traceback__))
+            raise exc.with_traceback(_below("asyncio", exc.__traceback__))  # noqa: B904 - it is the same one
 
     return wait
 

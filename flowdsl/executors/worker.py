@@ -14,7 +14,6 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Dict, Set, Tuple
 
-import flowdsl
 from flowdsl.executors import lifeline, payload, pipe, surroundings
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -85,7 +84,7 @@ class _Modules:
 
     def __init__(self) -> None:
         known = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-        known += [*site.getsitepackages(), site.getusersitepackages(), str(Path(flowdsl.__file__).parent)]
+        known += [*site.getsitepackages(), site.getusersitepackages(), str(Path(__file__).parents[1])]
         self._installed: Tuple[str, ...] = tuple(path + os.sep for path in known if path)
         self._seen: Set[str] = set(sys.modules)
 
