@@ -32,7 +32,7 @@ class Fleet:
         self._lock = threading.Lock()
         self._loop = Loop("flowdsl-processes")
         self._workers: Set[WorkerProcess] = set()
-        self._idle: List[WorkerProcess] = []  # the latest to become so is the next to be taken
+        self._idle: List[WorkerProcess] = []  # the last is the next to be taken
         self._jobs: Dict[Job, WorkerProcess] = {}
         self._made = 0
         self._spare: Optional[threading.Thread] = None  # starts a worker in advance
@@ -132,7 +132,7 @@ class Fleet:
             if too_late:
                 worker.state = DOOMED
             elif job is None:
-                self._idle.append(worker)
+                self._idle.insert(0, worker)  # a spare goes last: it has imported nothing yet
             else:
                 self._assign(worker, job)
             self._workers.add(worker)

@@ -387,12 +387,19 @@ def test_a_worker_pays_no_heed_to_an_interrupt(flow: Flow) -> None:
     assert run(flow)["interrupted"] == "went on"
 
 
-def test_a_task_that_forks_answers_once(flow: Flow) -> None:
+def test_a_task_that_forks_answers_once(flow: Flow, tmp_path: Path) -> None:
     @flow.task
-    def forks() -> int:
-        return os.fork() and os.getpid()
+    def forks() -> str:
+        child = os.fork()
+        if child:
+            os.waitpid(child, 0)
+            return "parent"
+        for number in range(20):  # the child comes back too, with other files in the place of its parent's pipes
+            os.open(str(tmp_path / ("file%d" % number)), os.O_CREAT | os.O_RDWR)
+        return "child"
 
-    assert run(flow)["forks"] > 0
+    assert run(flow)["forks"] == "parent"
+    assert [file.stat().st_size for file in tmp_path.glob("file*")] == [0] * 20
 
 
 def test_a_thousand_tasks_of_which_each_fifth_kills_its_worker(flow: Flow) -> None:
