@@ -145,6 +145,10 @@ class ProcessBackend:
             self._fleet.stop(job)
 
     def close(self) -> None:
+        with self._lock:
+            left = list(self._jobs.values())  # of a run that ended by a fault of ours
+        for job in left:
+            self._fleet.stop(job)
         self._fleet.let_go()
         self._run_is_over()
 

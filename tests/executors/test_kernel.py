@@ -199,3 +199,21 @@ def test_a_restart_of_the_kernel_during_a_run_leaves_no_worker(tmp_path: Path) -
         client.stop_channels()
         kernel.shutdown_kernel(now=True)
         kernel.cleanup_resources()
+
+
+FORKS = """
+    import os, sys, flowdsl
+    flow = flowdsl.Flow("forks", log_dir=sys.argv[1], isolation="process")
+    flow.task(name="pid")(os.getpid)
+    first = flow.run(display=None)["pid"]
+    child = os.fork()
+    if not child:
+        os._exit(0 if flow.run(display=None)["pid"] != first else 1)
+    print(os.waitpid(child, 0)[1], flow.run(display=None)["pid"] == first)
+"""
+
+
+def test_a_fork_of_the_kernel_has_workers_of_its_own(log_dir: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(FORKS), str(log_dir)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "0 True\n")

@@ -243,6 +243,24 @@ def test_cancel_ends_what_runs_waits_and_retries(flow: Flow, tmp_path: Path) -> 
     check_batches(read_journal(going.dir).batches, max_workers=5)
 
 
+def test_a_fault_of_our_own_leaves_nothing_running(flow: Flow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from flowdsl.runtime.driver import Driver
+
+    @flow.task
+    def runs() -> None:
+        (tmp_path / "pid").write_text(str(os.getpid()))
+        time.sleep(77)
+
+    def fails(self: Driver, *report: Any, **more: Any) -> None:
+        assert wait_until((tmp_path / "pid").exists)
+        self._give_up(ZeroDivisionError("planted"))
+
+    monkeypatch.setattr(Driver, "begun", fails)
+    with pytest.raises(flowdsl.InternalError):
+        flow.run(display=None)
+    assert wait_until(lambda: not alive(int((tmp_path / "pid").read_text())))
+
+
 # ---- workers that die
 
 
