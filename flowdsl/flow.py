@@ -28,6 +28,7 @@ from flowdsl.definition.inputs import together
 from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOptions, Inherit, RunOptions
 from flowdsl.definition.resolve import Scope
 from flowdsl.definition.retry import Retry
+from flowdsl.definition.spec import TaskSpec
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import DefinitionError, at_the_users_line
 from flowdsl.graph import Graph, Pictures, drawable, pictures
@@ -57,7 +58,7 @@ class Flow:
         limits: named limits that tasks take with `uses=`, ``{"db": 2}``: how many attempts may hold one at once.
         retries: a number or a Retry, for tasks that say nothing.
         timeout: seconds an attempt may take, for tasks that say nothing; None is no limit.
-        isolation: where attempts run when neither the task nor the run says; None is a thread.
+        isolation: where attempts run when neither the task nor the run says: "thread" or "process"; None: a thread.
         log_dir: the directory of the journals.
         fresh: start empty where the cell that makes the flow is run again; else the tasks defined before are kept.
     """
@@ -125,7 +126,7 @@ class Flow:
     def scope(self) -> Scope:
         """The flow as a graph sees it."""
         flow = self.newest
-        return Scope(flow.name, self.members.specs, flow.limits, flow.retries, flow.timeout)
+        return Scope(flow.name, self.members.specs, flow.limits, flow.retries, flow.timeout, flow.isolation)
 
     # ---- defining
 
@@ -187,6 +188,14 @@ class Flow:
         }
         __tracebackhide__ = True
         return decorate(lambda frame: self, name, options, sys._getframe(1))
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """In another process a flow has the same tasks, and can be run."""
+        flow = self.newest
+        return _empty, (flow.name, flow._options), list(flow.members.specs.values())
+
+    def __setstate__(self, specs: Sequence[TaskSpec]) -> None:
+        self.members.restore(specs)
 
     def __getitem__(self, name: str) -> Task[Any, Any]:
         if name not in self.members.tasks:
@@ -305,11 +314,13 @@ class Flow:
             inputs, more_inputs: values for the parameters that no task makes. A task's name replaces that task by the
                 value. Names of options, such as `display`, are inputs in `inputs` only.
             targets: the tasks to run, with everything upstream; default: all.
-            executor: "threads", "inline" (in this thread, one after the other) or a `concurrent.futures.Executor`.
+            executor: "threads", "processes" (what has no isolation of its own runs in worker processes), "inline" (in
+                this thread, one after the other) or a `concurrent.futures.Executor`.
             max_workers: how many attempts run at once.
             on_failure: "continue" with what does not need the failed task, or "stop": start nothing new.
             raise_on_failure: raise RunFailed when a task failed.
-            isolation: where the attempts of tasks that do not say run; None leaves it to the flow.
+            isolation: where the attempts of tasks that do not say run, "thread" or "process"; None leaves it to the
+                flow.
             keep: "all" results, or those of the "targets" only.
             display: "auto" shows the run where it can be shown, "none" does not.
             log_dir: the directory of the journals; None is the flow's.
@@ -367,3 +378,7 @@ class Flow:
         graph = self.build(targets, given=values)
         check_inputs(graph, values)
         return graph, values, options
+
+
+def _empty(name: str, options: FlowOptions) -> Flow:
+    return Flow(name, **options._asdict())

@@ -46,6 +46,12 @@ class Members:
         del self.tasks[name]
         self.version += 1
 
+    def restore(self, specs: Sequence[TaskSpec]) -> None:
+        """Take these tasks, of a flow that came from another process."""
+        self.tasks = {spec.name: Task(self.newest, spec) for spec in specs}
+        self.crosses = any(dependency.owner is not None for spec in specs for dependency in spec.depends_on)
+        self.version += 1
+
     def add(
         self,
         function: Callable[..., Any],

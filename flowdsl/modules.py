@@ -45,7 +45,7 @@ else:
                 parameter without default that names a task need not be said.
             retries: attempts after the first, or a `Retry`.
             timeout: seconds that an attempt may take; None is no limit.
-            isolation: where attempts run: "thread".
+            isolation: where attempts run: "thread", or "process", where a timeout or a cancel kills.
             run_when: what the task needs of its dependencies: "all_succeeded", "all_done" or "any_failed".
             verify: called with the result; False or an exception fails the attempt.
             uses: names of limits of the flow, held while an attempt runs.

@@ -72,7 +72,7 @@ async def run_awaited(flow: Flow, graph: Graph, inputs: Mapping[str, Any], optio
 def _prepare(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Driver:
     given = {name: value for name, value in inputs.items() if name in graph.given}
     rest = {name: value for name, value in inputs.items() if name not in graph.given}
-    defaults = Defaults(flow.retries, flow.timeout)
+    defaults = Defaults(flow.retries, flow.timeout, flow.isolation)
     return prepare(graph, rest, given, options, defaults, options.log_dir or flow.log_dir)
 
 

@@ -52,6 +52,16 @@ class Task(Generic[P, R]):
         result: R = self.spec.function(*args, **kwargs)
         return result
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        """In another process a task is its plain function: nothing else of its flow has to travel."""
+        return _plain, (self.spec.function,)
+
+    def __copy__(self) -> Task[P, R]:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Task[P, R]:
+        return self
+
     @property
     def name(self) -> str:
         """The name of the task in its flow."""
@@ -106,6 +116,10 @@ def _carry_over(function: Any, task: Any) -> None:
         for name, value in getattr(function, "__dict__", {}).items():
             if not hasattr(Task, name):
                 setattr(task, name, value)
+
+
+def _plain(function: Any) -> Any:
+    return function
 
 
 class Item:

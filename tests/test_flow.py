@@ -92,7 +92,7 @@ def test_a_flow_has_the_options_it_was_given_and_they_cannot_be_set() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"retries": -1}, {"timeout": 0}, {"limits": {"db": 0}}, {"isolation": "process"}, {"fresh": 1}]
+    "options", [{"retries": -1}, {"timeout": 0}, {"limits": {"db": 0}}, {"isolation": "container"}, {"fresh": 1}]
 )
 def test_an_option_that_makes_no_sense_is_refused_by_name(options: Dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
@@ -520,7 +520,7 @@ def test_a_run_is_refused_before_anything_of_it_exists(etl: Flow, own_directory:
     assert "is not a dict of names" in refused(etl, [("path", "x")])[0]
     assert "is not a dict of names" in refused(etl, {3: "x"})[0]
     assert "did you mean 'clean'" in refused(etl, targets="claen", path="x")[0]
-    assert "isolation='process' is not available" in refused(etl, path="x", isolation="process")[0]
+    assert "isolation='proces' is not a choice; did you mean 'process'" in refused(etl, path="x", isolation="proces")[0]
     assert list(own_directory.iterdir()) == []
 
 

@@ -245,7 +245,7 @@ def test_a_misspelt_option_is_refused_with_the_nearest_before_any_function_is_th
         ("run_when", "allways"),
         ("verify", "x > 0"),
         ("priority", "high"),
-        ("isolation", "process"),
+        ("isolation", "proces"),
         ("map", "airports"),
         ("cache", True),
         ("uses", 3),

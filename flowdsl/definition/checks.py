@@ -117,13 +117,11 @@ def check_flag(value: Any, option: str, where: object) -> bool:
     return value
 
 
-def check_choice(value: Any, option: str, where: object, choices: Sequence[str], later: Sequence[str] = ()) -> str:
-    """One of `choices`; one of `later` is refused as not available yet."""
+def check_choice(value: Any, option: str, where: object, choices: Sequence[str]) -> str:
+    """One of `choices`."""
     if isinstance(value, str) and value in choices:
         return value
     others = " or ".join(repr(choice) for choice in choices)
-    if isinstance(value, str) and value in later:
-        refuse(where, option, value, "%s; use %s" % (LATER, others))
     refuse(where, option, value, "is not a choice" + did_you_mean(value, choices, "use " + others))
 
 

@@ -40,10 +40,8 @@ class Inherit(enum.Enum):
 INHERIT = Inherit.INHERIT
 
 RUN_WHEN = ("all_succeeded", "all_done", "any_failed")
-ISOLATION = ("thread",)
-ISOLATION_LATER = ("process",)
-EXECUTORS = ("threads", "inline")
-EXECUTORS_LATER = ("processes",)
+ISOLATION = ("thread", "process")
+EXECUTORS = ("threads", "processes", "inline")
 ON_FAILURE = ("continue", "stop")
 KEEP = ("all", "targets")
 DISPLAY = ("auto", "notebook", "terminal", "lines", "none")
@@ -60,11 +58,11 @@ def _timeout(value: Any, option: str, where: object) -> Union[float, Inherit, No
 
 
 def _isolation(value: Any, option: str, where: object) -> Union[str, Inherit]:
-    return INHERIT if value is INHERIT else check_choice(value, option, where, ISOLATION, ISOLATION_LATER)
+    return INHERIT if value is INHERIT else check_choice(value, option, where, ISOLATION)
 
 
 def _isolation_or_none(value: Any, option: str, where: object) -> Optional[str]:
-    return None if value is None else check_choice(value, option, where, ISOLATION, ISOLATION_LATER)
+    return None if value is None else check_choice(value, option, where, ISOLATION)
 
 
 def _run_when(value: Any, option: str, where: object) -> str:
@@ -178,8 +176,8 @@ def _executor(value: Any, option: str, where: object) -> Any:
     if not isinstance(value, (str, type)) and callable(getattr(value, "submit", None)):
         return value
     if not isinstance(value, str):
-        refuse(where, option, value, "is not an executor; use 'threads', 'inline' or an Executor instance")
-    return check_choice(value, option, where, EXECUTORS, EXECUTORS_LATER)
+        refuse(where, option, value, "is not an executor; use 'threads', 'processes', 'inline' or an Executor instance")
+    return check_choice(value, option, where, EXECUTORS)
 
 
 def _max_workers(value: Any, option: str, where: object) -> int:
@@ -204,7 +202,7 @@ def _display(value: Any, option: str, where: object) -> str:
 class RunOptions:
     """What `run(...)` was told besides its inputs and targets; `RunOptions.checked(...)` makes one."""
 
-    executor: Any = "threads"  # "threads", "inline", or a concurrent.futures.Executor
+    executor: Any = "threads"  # "threads", "processes", "inline", or a concurrent.futures.Executor
     max_workers: int = 5
     on_failure: str = "continue"
     raise_on_failure: bool = True

@@ -28,6 +28,7 @@ class Scope(NamedTuple):
     limits: Optional[Mapping[str, int]] = None  # None: not checked
     retries: Union[Retry, Inherit] = INHERIT
     timeout: Union[float, Inherit, None] = INHERIT
+    isolation: Optional[str] = None
 
 
 class Resolution:
@@ -151,11 +152,12 @@ class Resolution:
 
 def _settled(spec: TaskSpec, scope: Scope) -> TaskSpec:
     """A task of another flow, with the values of that flow where it leaves them open."""
-    if spec.retries is not INHERIT and spec.timeout is not INHERIT:
+    if INHERIT not in (spec.retries, spec.timeout, spec.isolation):
         return spec
     retries = scope.retries if spec.retries is INHERIT else spec.retries
     timeout = scope.timeout if spec.timeout is INHERIT else spec.timeout
-    return replace(spec, retries=retries, timeout=timeout)
+    isolation = (scope.isolation or INHERIT) if spec.isolation is INHERIT else spec.isolation
+    return replace(spec, retries=retries, timeout=timeout, isolation=isolation)
 
 
 def _unknown(spec: TaskSpec, source: str, scope: Scope, foreign: bool) -> GraphError:

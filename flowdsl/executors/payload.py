@@ -1,8 +1,8 @@
 """A call and its outcome as bytes: what crosses the border to a worker that shares no memory with us.
 
-Payload: ``FDSL``, the version of this format, major and minor number of the Python that made it, then the call made by
-cloudpickle, which sends functions of `__main__` by value. A worker answers with bytes too, and never raises: one
-exception that cannot be unpickled breaks a whole `ProcessPoolExecutor`.
+Payload: ``FDSL``, the version of this format, major and minor number of the Python that made it, then the function
+with its policy, and its arguments, made by cloudpickle, which sends functions of `__main__` by value. A worker answers
+with bytes too, and never raises: one exception that cannot be unpickled breaks a whole `ProcessPoolExecutor`.
 """
 
 from __future__ import annotations
@@ -12,18 +12,25 @@ import pickle
 import struct
 import sys
 import time
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from types import TracebackType
+from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
 
 import cloudpickle
 
+from flowdsl.definition.function import is_async
 from flowdsl.definition.options import Retry
 from flowdsl.errors import FlowError, WorkerDied
+from flowdsl.executors import pickling
 from flowdsl.executors.current import Current, enter, leave
 from flowdsl.executors.outcome import Call, Outcome, failure, perform, text_of
 
 MAGIC = b"FDSL"
-VERSION = 1
-HEADER = struct.Struct(">4sBBB")
+VERSION = 2
+START = struct.Struct(">4sBBB")  # of every version
+HEADER = struct.Struct(START.format + "?I")  # then: whether the policy may be remembered, its length
+HEAD = (MAGIC, VERSION, *sys.version_info[:2])
+
+Bytes = Union[bytes, bytearray, memoryview]
 
 
 class Unpicklable(FlowError):
@@ -41,10 +48,11 @@ class Answer(NamedTuple):
 def pack(task: str, attempt: int, call: Call) -> bytes:
     """The payload of an attempt; raises Unpicklable with the name of what cannot be sent."""
     try:
-        body: bytes = cloudpickle.dumps((task, attempt, tuple(call)))
+        lasting, policy = pickling.dump_policy((call.function, call.verify, call.retry))
+        arguments = pickling.dump_arguments(task, attempt, call.args, call.kwargs)
     except Exception as exc:
         raise Unpicklable("task %r cannot be sent to another process: %s" % (task, _who(call, exc))) from exc
-    return HEADER.pack(MAGIC, VERSION, *sys.version_info[:2]) + body
+    return b"".join((HEADER.pack(*HEAD, lasting, len(policy)), policy, arguments))
 
 
 def _who(call: Call, exc: BaseException) -> str:
@@ -60,13 +68,15 @@ def _who(call: Call, exc: BaseException) -> str:
     return text_of(exc)
 
 
-def work(payload: bytes) -> bytes:
+def work(payload: Bytes) -> bytes:
     """Perform the attempt in this process; for a worker. It never raises."""
     begun = time.perf_counter()
     try:
         task, attempt, call = _open(payload)
     except BaseException as exc:
         return _answer(failure(exc, "unpicklable", Retry(0)), begun)
+    if is_async(call.function):
+        call = call._replace(function=_awaited(call.function))
     token = enter(Current(task, attempt))
     try:
         outcome = perform(call)
@@ -75,22 +85,47 @@ def work(payload: bytes) -> bytes:
     return _answer(outcome, begun)
 
 
-def _open(payload: bytes) -> Tuple[str, int, Call]:
-    magic, version, major, minor = HEADER.unpack_from(payload)
+def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A coroutine function as one that waits for its end, on a loop of its own."""
+
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        import asyncio
+
+        try:
+            return asyncio.run(function(*args, **kwargs))
+        except BaseException as exc:
+            raise exc.with_traceback(_below("asyncio", exc.__traceback__))  # noqa: B904 - it is the same one
+
+    return wait
+
+
+def _below(package: str, trace: Optional[TracebackType]) -> Optional[TracebackType]:
+    """The traceback from the first frame on that is neither ours nor that package's."""
+    ours = ("flowdsl", package)
+    while trace is not None and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] in ours:
+        trace = trace.tb_next
+    return trace
+
+
+def _open(payload: Bytes) -> Tuple[str, int, Call]:
+    magic, version, major, minor = START.unpack_from(payload)
     if magic != MAGIC or version != VERSION:
         raise Unpicklable("the payload is not of this version of flowdsl; install the same version everywhere")
     if (major, minor) != sys.version_info[:2]:
         here = "%d.%d" % sys.version_info[:2]
         raise Unpicklable("the task comes from Python %d.%d, this worker is %s; use the same" % (major, minor, here))
-    task, attempt, call = pickle.loads(payload[HEADER.size :])
-    return task, attempt, Call(*call)
+    lasting, length = HEADER.unpack_from(payload)[4:]
+    begin = HEADER.size + length
+    function, verify, retry = pickling.load_policy(lasting, bytes(payload[HEADER.size : begin]))
+    task, attempt, args, kwargs = pickle.loads(memoryview(payload)[begin:])
+    return task, attempt, Call(function, args, kwargs, verify, retry)
 
 
 def _answer(outcome: Outcome, begun: float) -> bytes:
     """Plain data, with the value and the exception as blobs of their own."""
     if outcome.state == "succeeded":
         try:
-            value = cloudpickle.dumps(outcome.value)
+            value = pickling.dumps(outcome.value)
         except BaseException as exc:
             kind = type(outcome.value).__qualname__
             told = Unpicklable("the result, of type %s, cannot be pickled: %s" % (kind, text_of(exc)))
@@ -106,7 +141,7 @@ def _answer(outcome: Outcome, begun: float) -> bytes:
     return pickle.dumps((tuple(plain), value, exception, os.getpid(), time.perf_counter() - begun))
 
 
-def unpack(data: bytes) -> Answer:
+def unpack(data: Bytes) -> Answer:
     """What a worker answered; a value that cannot be unpickled here is a failed attempt, not an error."""
     plain, value, exception, pid, seconds = pickle.loads(data)
     outcome = Outcome(*plain)

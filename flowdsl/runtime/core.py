@@ -50,6 +50,7 @@ class Core:
         self.stops: List[ev.Stop] = []
         self.left_behind: List[Tuple[str, int]] = []  # attempts abandoned since somebody looked
         self.closing = False
+        self.latest = 0.0  # time of the last write: no event is dated before it
         self._journal = journal
         self._events: List[Event] = []
         self._wall = time.time()
@@ -91,6 +92,7 @@ class Core:
         if not events:
             return
         at = round(self._wall + now, 6)  # as exact as the journal, so that what is read back is the same
+        self.latest = now
         if self.fault is None:
             try:
                 self._fold.add(self._journal.append(events, at), at, events)

@@ -154,9 +154,10 @@ class Driver:
             with self.core.lock:
                 self._let_in()
                 now = self.core.now()
-                self.core.feed(message, now - ago, outcome)
+                then = max(now - ago, self.core.latest)
+                self.core.feed(message, then, outcome)
                 if ago:
-                    self.core.commit(now - ago)
+                    self.core.commit(then)
                 orders = self._move_on(now)
             if orders is not None:
                 self._carry_out(orders)

@@ -9,23 +9,24 @@ import secrets
 import socket
 import sys
 import time
-from concurrent.futures import Executor
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Callable, Mapping, Optional, cast
 
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.options import RunOptions
 from flowdsl.engine.policy import Kind
+from flowdsl.errors import ConfigError
 from flowdsl.executors import inline, threads
 from flowdsl.executors.base import Backend
 from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.driver import Driver
-from flowdsl.runtime.plan import Defaults, nodes
+from flowdsl.runtime.plan import Defaults, choose_kinds, nodes
 from flowdsl.runtime.results import Results
 from flowdsl.storage.journal import Journal
 
 source_file: ContextVar[Optional[str]] = ContextVar("flowdsl_source_file", default=None)  # that a command runs
+HAS_PROCESSES = os.name == "posix"
 OWN_KINDS: Mapping[str, Kind] = {"threads": threads.KIND, "inline": inline.KIND}
 
 
@@ -47,27 +48,27 @@ def prepare(
 ) -> Driver:
     """A driver with its journal open and nothing started.
 
-    Raises LogWriteError or LogLocked where the log directory is no good, before any task starts.
+    Raises ConfigError where there can be no worker processes, LogWriteError or LogLocked where the log directory is
+    no good, before any task starts.
     """
-    run_id = new_run_id(graph.flow)
-    journal = Journal.create(Path(log_dir).absolute(), run_id, fsync=options.fsync)  # first: there may be none
     results = Results(graph, given, options.keep)
     calls = Calls(graph, results, inputs, defaults.retry)
-    own = OWN_KINDS.get(options.executor, threads.KIND) if isinstance(options.executor, str) else threads.KIND
-    backends: Dict[str, Backend] = {}
+    kinds = choose_kinds(options.executor, options.isolation, defaults.isolation)
+    own = OWN_KINDS.get(kinds.thread, threads.KIND)
+    used = {kinds.of(spec) for spec in graph.tasks.values()}
+    if "processes" in used and not HAS_PROCESSES:
+        where = "run of flow %r" % graph.flow
+        raise ConfigError("%s: worker processes need Linux or macOS; give executor=ProcessPoolExecutor()" % where)
     listener = _Later()
-    kind = own.name
-    if not isinstance(options.executor, str):
-        backends["executor"] = _foreign(options.executor, listener)
-        kind = "executor"
-    if any(spec.is_async for spec in graph.tasks.values()):
-        backends["async"] = _coroutines(listener)
+    run_id = new_run_id(graph.flow)
+    # Before any executor is made: if there can be no journal, nothing is left behind.
+    journal = Journal.create(Path(log_dir).absolute(), run_id, fsync=options.fsync)
     driver = Driver(
         graph,
-        nodes(graph, defaults, kind),
+        nodes(graph, defaults, kinds),
         journal,
         kind=own,
-        backends=backends,
+        backends={kind: BACKENDS[kind](options, listener) for kind in BACKENDS if kind in used},
         results=results,
         calls=calls,
         header=_header(run_id, graph, inputs, options),
@@ -94,16 +95,33 @@ class _Later:
         self.driver.lost(*report)
 
 
-def _foreign(executor: Executor, listener: Any) -> Backend:
+def _foreign(options: RunOptions, listener: Any) -> Backend:
+    serve = getattr(options.executor, "flowdsl_backend", None)
+    if serve is not None:  # a pool of our own
+        return cast(Backend, serve(listener, options.max_workers))
     from flowdsl.executors.foreign import ForeignExecutor
 
-    return ForeignExecutor(executor, listener)
+    return ForeignExecutor(options.executor, listener)
 
 
-def _coroutines(listener: Any) -> Backend:
+def _coroutines(options: RunOptions, listener: Any) -> Backend:
     from flowdsl.executors.asynchronous import Coroutines
 
     return Coroutines(listener)
+
+
+def _processes(options: RunOptions, listener: Any) -> Backend:
+    from flowdsl.executors.processes import shared
+
+    return shared().flowdsl_backend(listener, options.max_workers)
+
+
+# The executors that are given their attempts, each made and imported where a run has work for it.
+BACKENDS: Mapping[str, Callable[[RunOptions, Any], Backend]] = {
+    "executor": _foreign,
+    "async": _coroutines,
+    "processes": _processes,
+}
 
 
 def _header(run_id: str, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Mapping[str, Any]:

@@ -20,16 +20,45 @@ class Defaults(NamedTuple):
 
     retry: Retry = ONCE
     timeout: Optional[float] = None
+    isolation: Optional[str] = None
 
 
-def nodes(graph: Graph, defaults: Defaults, kind: str) -> Iterator[Node]:
-    """The tasks of the graph in topological order; coroutine functions go to the kind "async"."""
+class Kinds(NamedTuple):
+    """The names of the kinds of executors that a run's attempts go to."""
+
+    thread: str  # for isolation="thread"
+    default: str  # for tasks without isolation
+    process: str = "processes"
+    coroutine: str = "async"
+
+    def of(self, spec: TaskSpec) -> str:
+        """The kind for a task: its own word first. A coroutine function that is not to be alone goes to the loop."""
+        if spec.isolation is INHERIT:
+            kind = self.default
+        else:
+            kind = self.process if spec.isolation == "process" else self.thread
+        return self.coroutine if spec.is_async and kind != self.process else kind
+
+
+def choose_kinds(executor: Any, isolation: Optional[str], flow: Optional[str]) -> Kinds:
+    """Where attempts run, by the run's `executor` and `isolation` and the flow's.
+
+    The run's word goes before the flow's, and `isolation` before `executor`. "threads" is what `executor` is when
+    nobody says anything, so it is no word.
+    """
+    own = {"processes": "threads"}.get(executor, executor) if isinstance(executor, str) else "executor"
+    said = isolation or ({"threads": flow, "processes": "process"}.get(executor) if isinstance(executor, str) else None)
+    return Kinds(own, "processes" if said == "process" else own)
+
+
+def nodes(graph: Graph, defaults: Defaults, kinds: Kinds) -> Iterator[Node]:
+    """The tasks of the graph in topological order, each with the kind of executor that its attempts go to."""
     known: Dict[Tuple[Any, ...], Tuple[Policy, Detail]] = {}
     upstream = {name: _sources(edges) for name, edges in graph.edges.items()}
     ranks = remaining_paths(list(graph.tasks), upstream, {})
     given = graph.given
     for name, spec in graph.tasks.items():
-        policy, options = _policy(spec, defaults, kind, known)
+        policy, options = _policy(spec, defaults, kinds, known)
         parents = upstream[name]
         detail = {"action": getattr(spec.function, "__name__", name), **options}
         if parents:
@@ -45,15 +74,24 @@ def _sources(edges: Sequence[Edge]) -> Tuple[str, ...]:
 
 
 def _policy(
-    spec: TaskSpec, defaults: Defaults, kind: str, known: Dict[Tuple[Any, ...], Tuple[Policy, Detail]]
+    spec: TaskSpec, defaults: Defaults, kinds: Kinds, known: Dict[Tuple[Any, ...], Tuple[Policy, Detail]]
 ) -> Tuple[Policy, Detail]:
     """How the task is to be run, and what the log says of that; tasks with the same options share both."""
-    key = (spec.run_when, id(spec.retries), spec.timeout, spec.uses, spec.is_async, spec.type, spec.tags)
+    key = (
+        spec.run_when,
+        id(spec.retries),
+        spec.timeout,
+        spec.uses,
+        spec.isolation,
+        spec.is_async,
+        spec.type,
+        spec.tags,
+    )
     found = known.get(key)
     if found is None:
         retry = _or(spec.retries, defaults.retry)
         timeout = _or(spec.timeout, defaults.timeout)
-        policy = Policy("async" if spec.is_async else kind, spec.run_when, retry, timeout, spec.uses)
+        policy = Policy(kinds.of(spec), spec.run_when, retry, timeout, spec.uses)
         found = known[key] = policy, _detail(spec, policy)
     return found
 

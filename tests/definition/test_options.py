@@ -45,8 +45,11 @@ def test_a_task_may_say_that_it_inherits_or_that_there_is_no_limit() -> None:
     assert (options.retries, options.timeout, options.isolation) == (INHERIT, None, INHERIT)
 
 
-def test_the_isolation_that_works_is_taken() -> None:
-    assert TaskOptions.checked("here", {"isolation": "thread"}).isolation == "thread"
+@pytest.mark.parametrize("isolation", ["thread", "process"])
+def test_an_isolation_is_taken_for_a_task_a_flow_and_a_run(isolation: str) -> None:
+    assert TaskOptions.checked("here", {"isolation": isolation}).isolation == isolation
+    assert FlowOptions.checked("here", {"isolation": isolation}).isolation == isolation
+    assert RunOptions.checked(isolation=isolation).isolation == isolation
 
 
 REFUSED_OF_TASKS: Dict[str, List[Any]] = {
@@ -69,7 +72,7 @@ def test_a_value_of_a_task_that_makes_no_sense_is_refused_by_name_and_place(opti
         TaskOptions.checked("the place", {option: value})
 
 
-@pytest.mark.parametrize(("option", "value"), [("map", "a"), ("map", ["a"]), ("cache", True), ("isolation", "process")])
+@pytest.mark.parametrize(("option", "value"), [("map", "a"), ("map", ["a"]), ("cache", True)])
 def test_an_option_of_a_task_that_comes_later_says_so(option: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"{option}=.* is not available in this version"):
         TaskOptions.checked("here", {option: value})
@@ -143,9 +146,9 @@ def test_a_value_of_a_run_that_makes_no_sense_is_refused_by_name_and_place(optio
         RunOptions.checked("the place", **{option: value})
 
 
-def test_an_executor_that_comes_later_says_so() -> None:
-    with pytest.raises(ConfigError, match="not available in this version; use 'threads' or 'inline'"):
-        RunOptions.checked(executor="processes")
+def test_a_misspelt_executor_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'processes'"):
+        RunOptions.checked(executor="process")
 
 
 def test_any_executor_object_is_taken() -> None:

@@ -16,10 +16,20 @@ import pytest
 import flowdsl
 from flowdsl import Flow, Retry, RunFailed, Skip, TaskResultError
 from flowdsl.executors.inline import InlineExecutor
+from flowdsl.executors.processes import ProcessPool
 from flowdsl.executors.threads import ThreadExecutor
 
-RUNS = ["inline", "threads", "InlineExecutor", "ThreadExecutor", "ThreadPoolExecutor", "ProcessPoolExecutor"]
-NAMES = {"inline", "threads"}
+RUNS = [
+    "inline",
+    "threads",
+    "processes",
+    "InlineExecutor",
+    "ThreadExecutor",
+    "ProcessPool",
+    "ThreadPoolExecutor",
+    "ProcessPoolExecutor",
+]
+NAMES = {"inline", "threads", "processes"}
 
 
 @pytest.fixture(params=RUNS)
@@ -32,6 +42,7 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Any]:
     make: Callable[[], Executor] = {
         "InlineExecutor": InlineExecutor,
         "ThreadExecutor": lambda: ThreadExecutor(2),
+        "ProcessPool": lambda: ProcessPool(2),
         "ThreadPoolExecutor": lambda: ThreadPoolExecutor(2),
         "ProcessPoolExecutor": lambda: ProcessPoolExecutor(2, get_context("spawn")),
     }[name]
@@ -360,10 +371,9 @@ def test_current_tells_which_attempt_runs(flow: Flow, executor: Any) -> None:
 # ---- `submit`, the contract of concurrent.futures
 
 
-@pytest.fixture(params=["inline", "threads"])
+@pytest.fixture(params=[InlineExecutor, lambda: ThreadExecutor(2), lambda: ProcessPool(2)])
 def pool(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    made: Executor = InlineExecutor() if request.param == "inline" else ThreadExecutor(2)
-    with made:
+    with request.param() as made:
         yield made
 
 

@@ -1,0 +1,175 @@
+"""A worker process as we see it: started, given work, heard, and buried."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from pathlib import Path
+from typing import Dict, Mapping, Optional, Tuple
+
+from flowdsl.executors import pipe
+from flowdsl.executors.jobs import Job
+from flowdsl.executors.kill import kill
+from flowdsl.executors.surroundings import MARK
+
+# Not `-m`: the worker has to find flowdsl the way we found it. Nothing of `__main__` is imported there.
+BOOT = "import sys; sys.path[:] = %r; from flowdsl.executors.worker import main; main(%d, %d, %d)"
+HOME = str(Path(__file__).parents[2])  # where flowdsl is
+
+IDLE, BUSY, DOOMED = "idle", "busy", "doomed"
+
+
+class Errand:
+    """A job with the worker that has it: its begin is told once, and never after its end."""
+
+    def __init__(self, job: Job, detail: Mapping[str, object]) -> None:
+        self.job = job
+        self._detail = detail
+        self._begun_at: Optional[float] = None
+        self._told = False
+        self._over = False
+        self._guard = threading.Lock()
+
+    def begins(self, at: float) -> None:
+        """The worker says that it began at that time of the monotonic clock."""
+        self._begun_at = at
+
+    def tell_begun(self) -> None:
+        """Pass it on, if nobody has yet."""
+        with self._guard:
+            if self._begun_at is not None and not self._told and not self._over:
+                self._told = True
+                self.job.begun(self._detail, max(0.0, time.monotonic() - self._begun_at))
+
+    def is_over(self) -> bool:
+        """Nothing more will come; whether it had begun."""
+        self.tell_begun()
+        with self._guard:
+            self._over = True
+            return self._told
+
+
+class WorkerProcess:
+    """A fresh interpreter in a session of its own, with its pipes; `state` and `errand` are under the fleet's lock.
+
+    Raises OSError where no process can be started.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.mark = uuid.uuid4().hex
+        work, answers, life = pipe.make_pair(), pipe.make_pair(), pipe.make_pair()
+        theirs = (work.reading, answers.writing, life.reading)
+        self._ours = (work.writing, answers.reading, life.writing)
+        try:
+            self.process = _start(theirs, self.mark)
+        except BaseException:
+            _close(*self._ours)
+            raise
+        finally:
+            _close(*theirs)
+        self.pid = self.process.pid
+        self.detail = {"worker": name, "pid": self.pid}
+        self.writing, self.reading = work.writing, answers.reading
+        self.inbox = pipe.Inbox(self.reading)
+        self.state = IDLE
+        self.errand: Optional[Errand] = None
+        self.is_closed = False
+        self._outbox = pipe.Outbox(self.writing)
+        self._writes = threading.Lock()
+        self._burial = threading.Lock()  # once it is buried, its process id may be somebody else's
+        self._told: Optional[bytes] = None  # its surroundings
+        self._modules: Dict[str, int] = {}
+
+    def give(self, payload: bytes, around: bytes) -> bool:
+        """Send it work; whether all of it is sent, else `flush` sends the rest. If it is dead, its pipe will say so."""
+        with self._writes:
+            if self._told is not around:
+                self._outbox.put(pipe.SURROUNDINGS, around)
+                self._told = around
+            self._outbox.put(pipe.WORK, payload)
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Send what there is room for; whether nothing is left to send."""
+        with self._writes:
+            try:
+                return self.is_closed or self._outbox.flush()
+            except OSError:
+                return True
+
+    def note_modules(self, message: pipe.Body) -> None:
+        """Remember which files of the user it has imported."""
+        self._modules.update(pickle.loads(message))
+
+    def is_stale(self, around: bytes) -> bool:
+        """Whether it would run old code, because a file that it imported has changed; looked at once in a run."""
+        if self._told is None or self._told is around:
+            return False
+        return any(_changed(file, at) for file, at in self._modules.items())
+
+    def bury(self) -> int:
+        """Kill it and all that it started, wait for the end; its return code, its own if it had one."""
+        with self._burial:
+            if self.process.returncode is None:
+                kill(self.process, self.mark if self._has_died() else None)
+            return self.process.returncode
+
+    def close(self) -> None:
+        """Give our ends of its pipes back."""
+        with self._writes:
+            if not self.is_closed:
+                self.is_closed = True
+                _close(*self._ours)
+
+    def abandon(self) -> None:
+        """Close the pipes in a forked process, where nobody else runs and a lock may be held for ever."""
+        _close(*self._ours)
+
+    def _has_died(self) -> bool:
+        if not hasattr(os, "waitid"):
+            return True
+        ended = os.WEXITED | os.WNOHANG | os.WNOWAIT  # it stays unburied, so that its process id stays its own
+        return os.waitid(os.P_PID, self.pid, ended) is not None
+
+
+def _start(theirs: Tuple[int, ...], mark: str) -> subprocess.Popen[bytes]:
+    path = list(map(str, sys.path))
+    if HOME not in path:
+        path.append(HOME)
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    return subprocess.Popen(
+        [sys.executable, *flags, "-c", BOOT % (path, *theirs)],
+        stdin=subprocess.DEVNULL,
+        stdout=_stderr(),
+        pass_fds=theirs,
+        env={**os.environ, MARK: mark},
+        start_new_session=True,
+    )
+
+
+def _stderr() -> int:
+    """Where workers print: our standard error, if there is one."""
+    try:
+        os.fstat(2)
+    except OSError:
+        return subprocess.DEVNULL
+    return 2
+
+
+def _changed(file: str, at: int) -> bool:
+    try:
+        return Path(file).stat().st_mtime_ns != at
+    except OSError:
+        return True
+
+
+def _close(*ends: int) -> None:
+    for end in ends:
+        with contextlib.suppress(OSError):
+            os.close(end)

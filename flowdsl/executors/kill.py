@@ -1,0 +1,82 @@
+"""The end of a worker process: nothing that it started lives on.
+
+Stop the group, so that nobody starts anything more; walk the tree for what has left the group; SIGKILL; wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from typing import List, Optional
+
+import psutil
+
+from flowdsl.executors.surroundings import MARK
+
+GONE = (psutil.Error, OSError)
+
+
+def kill(process: subprocess.Popen[bytes], mark: Optional[str] = None) -> int:
+    """Kill a worker with its group and its descendants, and wait; its return code, its own if it had one.
+
+    With `mark`, look for processes that carry it too: where the worker is dead already, the tree above them is gone.
+    Until the worker is waited for, its process id and that of its group cannot be given to others.
+    """
+    _signal_group(process.pid, signal.SIGSTOP)
+    strays = _stopped_descendants(process.pid)
+    if mark is not None:
+        strays += _marked(mark, process.pid)
+    for stray in strays:
+        with contextlib.suppress(*GONE):
+            stray.kill()
+    _signal_group(process.pid, signal.SIGKILL)
+    code = process.wait()
+    psutil.wait_procs(strays, timeout=1)
+    return code
+
+
+def _signal_group(group: int, number: int) -> None:
+    with contextlib.suppress(OSError):  # nobody is in it any more
+        os.killpg(group, number)
+
+
+def _stopped_descendants(pid: int) -> List[psutil.Process]:
+    """All below the worker, each stopped; looked for until there is nothing new."""
+    found: List[psutil.Process] = []
+    while True:
+        fresh = [child for child in _children(pid) if child not in found]
+        if not fresh:
+            return found
+        for child in fresh:
+            with contextlib.suppress(*GONE):
+                child.suspend()
+        found += fresh
+
+
+def _children(pid: int) -> List[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except GONE:
+        return []
+
+
+def _marked(mark: str, worker: int) -> List[psutil.Process]:
+    found: List[psutil.Process] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(*GONE):
+            if process.pid != worker and process.environ().get(MARK) == mark:
+                process.suspend()
+                found.append(process)
+    return found
+
+
+def named(code: int) -> str:
+    """How a process ended, in words: "SIGSEGV", "exit code 1"."""
+    if code >= 0:
+        return "exit code %d" % code
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return "signal %d" % -code

@@ -1,0 +1,114 @@
+"""One thread that waits for pipes and calls what belongs to them; it starts with the first call and never raises."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import threading
+import time
+import traceback
+from collections import deque
+from typing import Any, Callable, Deque, List, Optional
+
+PATIENCE = 0.001  # seconds that something put off waits while other things go on
+
+
+class Loop:
+    """`call` and `later` are for any thread, `watch` and `forget` for the loop's own."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._thread: Optional[threading.Thread] = None
+        self._start = threading.Lock()
+        self._selector = selectors.DefaultSelector()
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        os.set_blocking(self._writing, False)
+        self._selector.register(self._reading, selectors.EVENT_READ, self._drain)
+        self._calls: Deque[Callable[[], Any]] = deque()
+        self._put_off: List[Callable[[], Any]] = []
+        self._since = 0.0
+        self._ended = False
+
+    def call(self, function: Callable[[], Any]) -> None:
+        """Call this in the loop's thread, soon; when the loop has ended, here and now."""
+        self._calls.append(function)
+        if self._ended:  # looked at after the append, as the loop looks for calls after its end: none is lost
+            self._do_calls()
+        elif threading.current_thread() is not self._thread:
+            self._wake()
+
+    def later(self, function: Callable[[], Any]) -> None:
+        """Call this when nothing else is to be done, or after 1 ms; for the loop's own thread."""
+        if not self._put_off:
+            self._since = time.monotonic()
+        self._put_off.append(function)
+
+    def watch(self, end: int, readable: Callable[[], Any], writable: bool = False) -> None:
+        """Call `readable` whenever something can be read there, or, with `writable`, written."""
+        event = selectors.EVENT_WRITE if writable else selectors.EVENT_READ
+        self._selector.register(end, event, readable)
+
+    def forget(self, end: int) -> None:
+        """Watch it no longer; it may be unknown."""
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(end)
+
+    def end(self) -> None:
+        """Everything that has been asked for is done first."""
+        self.call(self._end)
+
+    def close(self) -> None:
+        """Give the file descriptors back; where the thread is not there to do it."""
+        self._selector.close()
+        for end in (self._reading, self._writing):
+            with contextlib.suppress(OSError):
+                os.close(end)
+
+    def _end(self) -> None:
+        self._ended = True
+
+    def _wake(self) -> None:
+        if self._thread is None:
+            with self._start:
+                if self._thread is None:
+                    thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                    thread.start()
+                    self._thread = thread
+        with contextlib.suppress(OSError):  # full: it wakes anyway; closed: nobody is there
+            os.write(self._writing, b"x")
+
+    def _drain(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._reading, 4096)
+
+    def _run(self) -> None:
+        while not self._ended:
+            ready = self._selector.select(self._timeout())
+            for key, _ in ready:
+                self._do(key.data)
+            self._do_calls()
+            if self._put_off and (not ready or time.monotonic() - self._since >= PATIENCE):
+                put_off, self._put_off = self._put_off, []
+                for function in put_off:
+                    self._do(function)
+        self._do_calls()
+        self.close()
+
+    def _do_calls(self) -> None:
+        with contextlib.suppress(IndexError):
+            while True:
+                self._do(self._calls.popleft())
+
+    def _timeout(self) -> Optional[float]:
+        if self._calls:
+            return 0.0
+        return PATIENCE if self._put_off else None
+
+    @staticmethod
+    def _do(function: Callable[[], Any]) -> None:
+        try:
+            function()
+        except BaseException:  # ours; the others must not suffer
+            traceback.print_exc()

@@ -1,0 +1,204 @@
+"""Attempts in worker processes of our own: a pool that is a `concurrent.futures.Executor` and serves runs besides.
+
+A run launches as many attempts as its machine allows, and each has a worker of its own: a fresh interpreter, which is
+killed with all that it started when the attempt is to end early.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from collections import deque
+from concurrent.futures import Executor, Future
+from functools import partial
+from typing import Any, Callable, Deque, Dict, Optional, Set, Tuple
+
+from flowdsl.definition.options import Retry
+from flowdsl.engine.policy import Kind
+from flowdsl.executors import payload, surroundings
+from flowdsl.executors.base import Listener
+from flowdsl.executors.fleet import Fleet
+from flowdsl.executors.jobs import AttemptJob, FutureJob
+from flowdsl.executors.outcome import Call, Outcome, failure
+
+# A process can be killed: an attempt that is told to end does end, and may be retried.
+KIND = Kind("processes", begins_at_launch=False, grace=None, replaces=False, retries_timeouts=True)
+
+Key = Tuple[str, int]
+
+
+class ProcessPool(Executor):
+    """At most `max_workers` submitted calls at once, by default as many as there are processors."""
+
+    def __init__(self, max_workers: Optional[int] = None) -> None:
+        self._max_workers = max_workers or os.cpu_count() or 1
+        self._fleet = Fleet(self._max_workers)
+        self._lock = threading.Lock()
+        self._waiting: Deque[FutureJob] = deque()
+        self._running = 0
+        self._around = surroundings.here()
+        self._closed = False
+        self._ended = threading.Event()
+        _pools.add(self)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        if self._closed:
+            raise RuntimeError("this executor has been shut down")
+        try:
+            data = payload.pack("", 0, Call(fn, args, kwargs))
+        except payload.Unpicklable as exc:
+            future.set_exception(exc)
+            return future
+        self._waiting.append(FutureJob(data, future, self._one_less, self._start))
+        self._feed()
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """No more work is taken; the workers end when what was submitted has ended."""
+        self._closed = True
+        while cancel_futures and self._waiting:
+            self._waiting.popleft().future.cancel()
+        self._end_if_done()
+        if wait:
+            self._ended.wait()
+
+    def flowdsl_backend(self, listener: Listener, max_workers: int) -> ProcessBackend:
+        """The pool as one run uses it; idle workers are kept up to that number."""
+        self._fleet.keep = max_workers
+        return ProcessBackend(self._fleet, listener, self._end_if_done)
+
+    def kill(self) -> None:
+        """End every worker now, whatever it does; return when all are gone."""
+        self._closed = True
+        self._fleet.close()
+        self._ended.set()
+
+    def forget(self) -> None:
+        """In a forked process: nothing of the pool is its own."""
+        self._closed = True
+        self._fleet.forget()
+
+    def _feed(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting or self._running >= self._max_workers:
+                    return
+                job = self._waiting.popleft()
+                if not job.future.set_running_or_notify_cancel():
+                    continue
+                self._running += 1
+            self._start(job)
+
+    def _start(self, job: FutureJob) -> None:
+        self._fleet.start(job, self._around)
+
+    def _one_less(self) -> None:
+        with self._lock:
+            self._running -= 1
+        self._feed()
+        self._end_if_done()
+
+    def _end_if_done(self) -> None:
+        with self._lock:
+            idle = not self._waiting and not self._running and not self._fleet.is_busy
+        if self._closed and idle and not self._ended.is_set():
+            threading.Thread(target=self.kill, name="flowdsl-shutdown", daemon=True).start()
+
+
+class ProcessBackend:
+    """The attempts of one run in the workers of a pool."""
+
+    kind = KIND
+
+    def __init__(self, fleet: Fleet, listener: Listener, over: Callable[[], Any]) -> None:
+        self._fleet = fleet
+        self._listener = listener
+        self._run_is_over = over
+        self._around = surroundings.here()
+        self._lock = threading.Lock()
+        self._jobs: Dict[Key, AttemptJob] = {}
+        self._unwanted: Set[Key] = set()  # stopped before they were launched
+
+    def launch(self, task: str, attempt: int, call: Call) -> None:
+        key = (task, attempt)
+        try:
+            data = payload.pack(task, attempt, call)
+        except payload.Unpicklable as exc:
+            self._fleet.call(partial(self._refuse, key, failure(exc, "unpicklable", Retry(0))))
+            return
+        job = AttemptJob(task, attempt, data, self._listener, self._over)
+        with self._lock:
+            job.unwanted = key in self._unwanted
+            self._unwanted.discard(key)
+            self._jobs[key] = job
+        self._fleet.start(job, self._around)
+
+    def stop(self, task: str, attempt: int) -> None:
+        with self._lock:
+            job = self._jobs.get((task, attempt))
+            if job is None:
+                self._unwanted.add((task, attempt))
+        if job is not None:
+            self._fleet.stop(job)
+
+    def close(self) -> None:
+        with self._lock:
+            left = list(self._jobs.values())  # of a run that ended by a fault of ours
+        for job in left:
+            self._fleet.stop(job)
+        self._fleet.let_go()
+        self._run_is_over()
+
+    def _refuse(self, key: Key, outcome: Outcome) -> None:
+        self._listener.begun(*key, None)
+        self._listener.ended(*key, outcome, "", None)
+
+    def _over(self, job: AttemptJob) -> None:
+        with self._lock:
+            self._jobs.pop((job.task, job.attempt), None)
+
+
+# ---- the pool that runs share
+
+_pools: weakref.WeakSet[ProcessPool] = weakref.WeakSet()
+_shared: Optional[ProcessPool] = None
+_guard = threading.Lock()
+
+
+def shared() -> ProcessPool:
+    """The pool of this process; its idle workers go from run to run, and end with the process."""
+    global _shared
+    with _guard:
+        if _shared is None:
+            _shared = ProcessPool()
+        return _shared
+
+
+def close_shared() -> None:
+    """Kill the shared pool's workers; the next run starts new ones."""
+    global _shared
+    with _guard:
+        pool, _shared = _shared, None
+    if pool is not None:
+        pool.kill()
+
+
+def _kill_all() -> None:
+    for pool in list(_pools):
+        pool.kill()
+
+
+def _forget_all() -> None:
+    global _shared, _guard
+    _shared, _guard = None, threading.Lock()
+    for pool in list(_pools):
+        pool.forget()
+    _pools.clear()
+
+
+atexit.register(_kill_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_all)
