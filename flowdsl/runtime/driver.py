@@ -227,6 +227,8 @@ class Driver:
             self.left_behind.append(task)
             slot = self._crew.holding(task, attempt)
             if slot is not None and slot.thread is not None:
+                if slot.in_user_code:  # once more: a library may have swallowed the first
+                    slot.stopped = threads.send_stop(slot.thread.ident or 0)
                 self._crew.abandon(slot)
                 self._executor.abandon(slot.thread)
 
