@@ -96,7 +96,6 @@ class Driver:
         self._mine = threading.local()  # `waiting`: orders of a thread that is carrying some out
         self._alarm = threading.Event()
         self._alarm_due = 0.0
-        self._watching = False
 
     # ---- what the run asks, from any thread
 
