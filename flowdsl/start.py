@@ -9,7 +9,7 @@ import signal
 import threading
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Tuple
 from weakref import WeakSet
 
 from flowdsl.definition.graph import Graph
@@ -31,9 +31,7 @@ LOOK = 0.1  # seconds between two looks of whoever waits
 def run_here(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
     """Run the graph and wait for its end, painting meanwhile; a KeyboardInterrupt cancels it and is raised again."""
     __tracebackhide__ = True
-    driver = _prepare(flow, graph, inputs, options)
-    run = Run(graph, driver, raise_on_failure=options.raise_on_failure)
-    view = _view(options, graph, driver, None)
+    driver, run, view = _make(flow, graph, inputs, options, button=False)
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
@@ -44,9 +42,7 @@ def run_here(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOp
 
 def run_behind(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
     """Set the run going and return it; a thread paints. With the inline executor it is over when this returns."""
-    driver = _prepare(flow, graph, inputs, options)
-    run = Run(graph, driver, raise_on_failure=options.raise_on_failure)
-    view = _view(options, graph, driver, run.cancel)
+    driver, run, view = _make(flow, graph, inputs, options, button=True)
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
@@ -58,15 +54,22 @@ def run_behind(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: Run
 
 async def run_awaited(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
     """Await the run; the running loop paints. Cancelling the await cancels the run and waits for its end."""
-    driver = _prepare(flow, graph, inputs, options)
-    run = Run(graph, driver, raise_on_failure=options.raise_on_failure)
-    view = _view(options, graph, driver, run.cancel)
+    driver, run, view = _make(flow, graph, inputs, options, button=True)
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
         driver.start()
         await _await(driver, view)
     return run.check()
+
+
+def _make(
+    flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, *, button: bool
+) -> Tuple[Driver, Run, Any]:
+    """A run that has not begun, and its open view, with a Cancel button where one can work."""
+    driver = _prepare(flow, graph, inputs, options)
+    run = Run(graph, driver, raise_on_failure=options.raise_on_failure)
+    return driver, run, _view(options, graph, driver, run.cancel if button else None)
 
 
 def _prepare(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Driver:

@@ -112,7 +112,7 @@ def test_bare_task_goes_into_the_flow_of_the_module_that_calls_it() -> None:
 
 
 def test_a_decorator_made_in_one_module_belongs_to_the_module_that_applies_it() -> None:
-    space: Dict[str, Any] = {"__name__": "some.library"}
+    space: Dict[str, Any] = {"__name__": "some.module"}
     exec("from flowdsl import task, current_flow\nsturdy = task(retries=5)\nits_flow = current_flow()", space)
 
     sturdy = space["sturdy"]
@@ -123,7 +123,7 @@ def test_a_decorator_made_in_one_module_belongs_to_the_module_that_applies_it() 
 
     assert clean.flow is current_flow()
     assert clean.spec.retries == Retry(5)
-    assert space["its_flow"].name == "some.library"
+    assert space["its_flow"].name == "some.module"
     assert list(space["its_flow"]) == []
 
 

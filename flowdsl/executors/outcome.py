@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from time import perf_counter, thread_time
 from types import CoroutineType, TracebackType
@@ -121,10 +122,12 @@ def traceback_text(exc: BaseException) -> str:
 
 
 def matches(retry: Retry, exc: BaseException) -> bool:
-    """Whether to retry after this exception; a class of the user's that cannot even be asked is not retried."""
+    """Whether to retry after this exception; where a class of the user's cannot be asked: no, and that is said."""
     try:
         return retry.matches(exc)
-    except Exception:
+    except Exception as broken:
+        kind, why = type(exc).__name__, "%s: %s" % (type(broken).__name__, text_of(broken))
+        logging.getLogger("flowdsl").warning("no retry after %s: retry_on or give_up_on raised %s", kind, why)
         return False
 
 

@@ -106,7 +106,9 @@ class Unaskable(Exception, metaclass=NeverAsk):
     pass
 
 
-def test_an_exception_that_cannot_be_looked_at_fails_its_task_only(flow: Flow) -> None:
+def test_an_exception_that_cannot_be_looked_at_fails_its_task_only(
+    flow: Flow, caplog: pytest.LogCaptureFixture
+) -> None:
     @flow.task
     def touchy() -> None:
         raise Untouchable
@@ -119,6 +121,7 @@ def test_an_exception_that_cannot_be_looked_at_fails_its_task_only(flow: Flow) -
     done = run(flow)
     assert done["fine"] == 1
     assert {failure.task for failure in done.failures} == {"touchy", "unasked"}
+    assert "no retry after ValueError: retry_on or give_up_on raised RuntimeError: do not ask" in caplog.text
 
 
 def test_an_executor_that_returns_no_future_fails_the_attempt(flow: Flow) -> None:
