@@ -13,13 +13,13 @@ import uuid
 from pathlib import Path
 from typing import Dict, Mapping, Optional, Tuple
 
-from flowdsl.executors import pipe
+from flowdsl.executors import pipe, stacks
 from flowdsl.executors.jobs import Job
 from flowdsl.executors.kill import kill
 from flowdsl.executors.surroundings import MARK
 
 # Not `-m`: the worker has to find flowdsl the way we found it. Nothing of `__main__` is imported there.
-BOOT = "import sys; sys.path[:] = %r; from flowdsl.executors.worker import main; main(%d, %d, %d)"
+BOOT = "import sys; sys.path[:] = %r; from flowdsl.executors.worker import main; main(%d, %d, %d, %d)"
 HOME = str(Path(__file__).parents[2])  # where flowdsl is
 
 IDLE, BUSY, DOOMED = "idle", "busy", "doomed"
@@ -39,6 +39,11 @@ class Errand:
     def begins(self, at: float) -> None:
         """The worker says that it began at that time of the monotonic clock."""
         self._begun_at = at
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the worker has said so."""
+        return self._begun_at is not None
 
     def tell_begun(self) -> None:
         """Pass it on, if nobody has yet."""
@@ -64,8 +69,10 @@ class WorkerProcess:
     def __init__(self, name: str) -> None:
         self.mark = uuid.uuid4().hex
         work, answers, life = pipe.make_pair(), pipe.make_pair(), pipe.make_pair()
-        theirs = (work.reading, answers.writing, life.reading)
-        self._ours = (work.writing, answers.reading, life.writing)
+        crash = pipe.Pair(*os.pipe())  # where it says where it is, at its end
+        os.set_blocking(crash.reading, False)
+        theirs = (work.reading, answers.writing, life.reading, crash.writing)
+        self._ours = (work.writing, answers.reading, life.writing, crash.reading)
         try:
             self.process = _start(theirs, self.mark)
         except BaseException:
@@ -76,6 +83,7 @@ class WorkerProcess:
         self.pid = self.process.pid
         self.detail = {"worker": name, "pid": self.pid}
         self.writing, self.reading = work.writing, answers.reading
+        self._stacks = crash.reading
         self.inbox = pipe.Inbox(self.reading)
         self.state = IDLE
         self.errand: Optional[Errand] = None
@@ -112,6 +120,15 @@ class WorkerProcess:
         if self._told is None or self._told is around:
             return False
         return any(_changed(file, at) for file, at in self._modules.items())
+
+    def stacks(self) -> Dict[str, str]:
+        """Where all of its threads are now, or were when it crashed, as an entry for the log; empty if it cannot say.
+
+        To be asked before it is buried.
+        """
+        begun = self.errand is not None and self.errand.has_begun
+        text = stacks.ask(self.pid, self._stacks) if begun and not self._has_died() else stacks.last_words(self._stacks)
+        return {"stacks": text} if text else {}
 
     def bury(self) -> int:
         """Kill it and all that it started, wait for the end; its return code, its own if it had one."""

@@ -229,6 +229,7 @@ class Fleet:
 
     def _kill(self, worker: WorkerProcess, outcome: Optional[Outcome] = None) -> None:
         """End a doomed worker; what it had in hand ends with `outcome`, or else has lost its worker."""
+        last_words = worker.stacks()
         code = worker.bury()
         self._loop.call(partial(self._clear, worker))
         with self._lock:
@@ -241,9 +242,9 @@ class Fleet:
         if not errand.is_over():
             errand.job.lost()
         elif outcome is not None:
-            errand.job.ended(outcome, "killed", worker.detail)
+            errand.job.ended(outcome, "killed", {**worker.detail, **last_words})
         else:
-            errand.job.ended(_died(worker.pid, code), "", worker.detail)
+            errand.job.ended(_died(worker.pid, code), "", {**worker.detail, **last_words})
 
     def _kill_and_tell(self, worker: WorkerProcess, errand: Errand, message: pipe.Message) -> None:
         """The work is done and has left child processes behind: they end with it, and their parent with them."""

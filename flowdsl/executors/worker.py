@@ -14,14 +14,14 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Dict, Set, Tuple
 
-from flowdsl.executors import lifeline, payload, pipe, surroundings
+from flowdsl.executors import lifeline, payload, pipe, stacks, surroundings
 
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def main(inlet: int, outlet: int, life: int) -> None:
-    """Work until the pipe is closed. The three file descriptors are this process's own."""
-    _settle(inlet, outlet, life)
+def main(inlet: int, outlet: int, life: int, crash: int) -> None:
+    """Work until the pipe is closed. The four file descriptors are this process's own."""
+    _settle(inlet, outlet, life, crash)
     me = os.getpid()
     modules = _Modules()
     message = pipe.receive(inlet)
@@ -41,12 +41,13 @@ def main(inlet: int, outlet: int, life: int) -> None:
         message = pipe.receive(inlet)
 
 
-def _settle(inlet: int, outlet: int, life: int) -> None:
+def _settle(inlet: int, outlet: int, life: int, crash: int) -> None:
     lifeline.hold(life)
+    stacks.tell(crash)
     # A handler that does nothing, rather than SIG_IGN, which the programs that a task starts would inherit.
     signal.signal(signal.SIGINT, lambda number, frame: None)
     _adopt_orphans()
-    for end in (inlet, outlet, life):
+    for end in (inlet, outlet, life, crash):
         os.set_inheritable(end, False)
     os.register_at_fork(after_in_child=lambda: _close(inlet, outlet))  # else a child would hide our death
     for stream in (sys.stdout, sys.stderr):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import Any, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.definition.graph import Graph
 from flowdsl.engine import events as ev
@@ -50,6 +50,7 @@ class Core:
         self.stops: List[ev.Stop] = []
         self.left_behind: List[Tuple[str, int]] = []  # attempts abandoned since somebody looked
         self.closing = False
+        self.stacks_of: Callable[[str, int], Mapping[str, str]] = lambda task, attempt: {}  # where its thread is
         self.latest = 0.0  # time of the last write: no event is dated before it
         self._journal = journal
         self._events: List[Event] = []
@@ -129,6 +130,10 @@ class Core:
         """Remember how tasks ended that did not succeed, and say of timed-out attempts what became of them."""
         start = len(self._events) - len(events)
         for offset, event in enumerate(events):
+            if event.mechanism == "abandoned":
+                event = event._replace(detail={**(event.detail or {}), **self.stacks_of(event.task, event.attempt)})
+                self._events[start + offset] = event
+                self.left_behind.append((event.task, event.attempt))
             if event.event == ev.ATTEMPT_TIMED_OUT:
                 told = _timed_out(event, self.scheduler.timeout_of(event.task))
                 self._events[start + offset] = event._replace(detail={**(event.detail or {}), **told})
@@ -138,8 +143,6 @@ class Core:
                 self.results.put(event.task, outcome.value)
             elif outcome is not None and event.event in ENDS:
                 self.errors[event.task] = outcome
-            if event.mechanism == "abandoned":
-                self.left_behind.append((event.task, event.attempt))
 
     def _release(self, events: Sequence[Event]) -> None:
         for event in events:

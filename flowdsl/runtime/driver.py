@@ -16,7 +16,7 @@ from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.policy import Kind, Node
 from flowdsl.engine.snapshot import Snapshot
-from flowdsl.executors import threads
+from flowdsl.executors import stacks, threads
 from flowdsl.executors.base import Backend, Detail
 from flowdsl.executors.outcome import Outcome, failure
 from flowdsl.runtime.binding import Calls, Missing
@@ -75,6 +75,7 @@ class Driver:
             max_workers if kind.replaces else 1, self._start_worker, "thread" if kind.replaces else "main"
         )
         calls.missing = self._missing
+        self.core.stacks_of = self._stacks_of
         self._workers = Workers(
             self.core,
             self._crew,
@@ -340,6 +341,12 @@ class Driver:
             self.core.closing = True
             woken = self._close()
         self._carry_out(Orders(woken, (), ()))
+
+    def _stacks_of(self, task: str, attempt: int) -> Mapping[str, str]:
+        """Where the thread is that has this attempt in hand, as an entry for the log; under the lock."""
+        slot = self._crew.holding(task, attempt)
+        text = stacks.of_thread(slot.thread.ident) if slot is not None and slot.thread is not None else ""
+        return {"stacks": text} if text else {}
 
     def _missing(self, task: str) -> Missing:
         outcome = self.core.errors.get(task)
