@@ -136,6 +136,9 @@ class Checker:
         if event.event == ev.ATTEMPT_RELEASED:
             self._released(row, event)
             return
+        if event.event == ev.ATTEMPT_PROGRESSED:
+            self._progressed(row, event)
+            return
         _hold(st.TRANSITIONS.get((event.before, event.cause)) == event.state, "no such transition")
         retries = event.cause == "retry"
         _hold(event.event in CAUSES, "no such event")
@@ -294,6 +297,10 @@ class Checker:
         row.abandoned.discard(event.attempt)
         self._kept -= not row.rule.replaces
         self._free(row)
+
+    def _progressed(self, row: Row, event: Event) -> None:
+        _hold(event.before == event.state == st.RUNNING and not event.cause, "progress changes no state")
+        _hold(event.attempt == row.begun, "a superseded attempt")
 
     def _free(self, row: Row) -> None:
         for name in row.rule.uses:

@@ -27,6 +27,7 @@ ATTEMPT_TIMED_OUT = "attempt_timed_out"
 ATTEMPT_SKIPPED = "attempt_skipped"
 ATTEMPT_CANCELLED = "attempt_cancelled"
 ATTEMPT_REQUEUED = "attempt_requeued"
+ATTEMPT_PROGRESSED = "attempt_progressed"  # the task said how far it is; no state changes
 ATTEMPT_RELEASED = "attempt_released"  # a thread that had been abandoned came to its end; no state changes
 
 # The state in which each of these leaves its attempt.
@@ -95,6 +96,14 @@ class Begun(NamedTuple):
     task: str
     attempt: int
     detail: Optional[Mapping[str, Any]] = None
+
+
+class Note(NamedTuple):
+    """The task says how far the attempt is."""
+
+    task: str
+    attempt: int
+    detail: Mapping[str, Any]  # `progress`, 0 to 1, and `message`
 
 
 class Ended(NamedTuple):

@@ -72,6 +72,7 @@ class Scheduler:
             ev.Seal: self._seal,
             ev.Claim: self._claim,
             ev.Begun: self._begun,
+            ev.Note: self._note,
             ev.Ended: self._ended,
             ev.Lost: self._on_lost,
             ev.Tick: self._tick,
@@ -184,6 +185,12 @@ class Scheduler:
             self._set_grace(number, now)
         elif policy.timeout is not None:
             self._timers.set(number, now + policy.timeout, DEADLINE)
+
+    def _note(self, message: ev.Note, now: float, events: List[Event], effects: List[Any]) -> None:
+        number = self._table.number[message.task]
+        if self._table.attempts[number] == message.attempt and self._table.states[number] == st.RUNNING:
+            task, attempt, detail = message
+            events.append(Event(ev.ATTEMPT_PROGRESSED, task, attempt, st.RUNNING, st.RUNNING, "", detail=detail))
 
     def _ended(self, message: ev.Ended, now: float, events: List[Event], effects: List[Any]) -> None:
         table = self._table

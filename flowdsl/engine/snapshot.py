@@ -132,6 +132,7 @@ def _started(snapshot: Snapshot, row: TaskRow, event: Event, at: float) -> None:
     snapshot.attempts.append(attempt)
     row.attempts = event.attempt
     row.error = row.progress = None
+    row.message = ""
     if row.started_at is None:
         row.started_at = at
     if event.detail:
@@ -172,6 +173,16 @@ def _requeued(snapshot: Snapshot, row: TaskRow, event: Event, at: float) -> None
         row.started_at = None
 
 
+def _progressed(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
+    if row.latest is None or row.latest.attempt != event.attempt or not event.detail:
+        return
+    progress, message = event.detail.get("progress"), event.detail.get("message", "")
+    if type(progress) in (int, float) and 0 <= progress <= 1:  # what comes from a file may be anything
+        row.progress = float(progress)
+    if type(message) is str:
+        row.message = message
+
+
 def _note_abandoned(snapshot: Snapshot, row: TaskRow, event: Event) -> None:
     if event.mechanism == "abandoned":
         row.abandoned = True
@@ -208,6 +219,7 @@ _HANDLERS: Dict[str, Callable[[Snapshot, TaskRow, Event, float], None]] = {
     ev.ATTEMPT_SKIPPED: _attempt_ended,
     ev.ATTEMPT_CANCELLED: _attempt_ended,
     ev.ATTEMPT_REQUEUED: _requeued,
+    ev.ATTEMPT_PROGRESSED: _progressed,
     ev.ATTEMPT_RELEASED: _released,
 }
 

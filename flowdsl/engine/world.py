@@ -30,6 +30,7 @@ class Act(NamedTuple):
     silent: bool = False  # the worker does not say that it began
     obeys_after: float = 0.0  # from a Stop to its end; NEVER: it does not notice
     mechanism: str = ""  # how the executor says that it ended a stopped attempt
+    notes: Tuple[float, ...] = ()  # when the task says how far it is, from its begin; it may be over by then
     echoes: Tuple[float, ...] = ()  # its begin and its outcome are reported again, so long after
 
 
@@ -157,6 +158,7 @@ class World:
         if self._kinds[launch.kind].begins_at_launch:
             life.begun = True
             self._plan(act.duration, self._end, life)
+            self._plan_notes(life)
         elif act.refused:
             self._plan(act.begins_after, self._end, life)
         else:
@@ -171,6 +173,7 @@ class World:
             return
         life.begun = True
         self._plan(life.act.duration, self._end, life)
+        self._plan_notes(life)
         if life.stopped:
             self._plan(life.act.obeys_after, self._obey, life)
         if not life.act.silent:
@@ -186,6 +189,11 @@ class World:
             self.feed(ev.Lost(life.task, life.attempt))
         else:
             self._say(life, ev.Ended(life.task, life.attempt, act.state, act.cause, act.retryable))
+
+    def _plan_notes(self, life: Life) -> None:
+        for count, delay in enumerate(life.act.notes, 1):
+            detail = {"progress": count / len(life.act.notes), "message": f"step {count}"}
+            self._plan(delay, self._feed_open, ev.Note(life.task, life.attempt, detail))
 
     def _stop(self, stop: ev.Stop) -> None:
         life = self.alive[stop.task, stop.attempt]

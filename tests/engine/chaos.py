@@ -45,6 +45,7 @@ class Faults:
     def __init__(self, rng: random.Random, kinds: Dict[str, Kind]) -> None:
         self._draw = rng.random
         self._rng = rng
+        self._aside = random.Random(hash(rng.getstate()))  # so that what it draws changes no other draw
         self._kinds = kinds
         self._names = tuple(kinds)
         fault = 0.0 if rng.random() < 0.1 else 1.0
@@ -78,9 +79,21 @@ class Faults:
         echoes = (draw() * 3.0,) if draw() < self.echoing else ()
         begins_after = 0.0 if draw() < 0.5 else draw() * 0.3
         lost = draw() < self.losing and not (kind.begins_at_launch and draw() < 0.5)
+        notes = tuple(sorted(self._aside.random() * 2.5 for _ in range(self._aside.choice((0, 0, 1, 3)))))
         if kind.begins_at_launch or draw() < 0.95:
             return Act(
-                duration, state, cause, retryable, begins_after, lost, False, False, obeys_after, mechanism, echoes
+                duration,
+                state,
+                cause,
+                retryable,
+                begins_after,
+                lost,
+                False,
+                False,
+                obeys_after,
+                mechanism,
+                notes,
+                echoes,
             )
         if draw() < self.failing:
             return Act(duration, "failed", "unpicklable", False, begins_after, refused=True)

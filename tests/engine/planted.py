@@ -64,6 +64,14 @@ class TakesALateResult(Scheduler):
         super()._ended(message._replace(attempt=latest), now, events, effects)
 
 
+class TakesALateNote(Scheduler):
+    """Believes whatever is said of an attempt, whether it is the latest one or not."""
+
+    def _note(self, message: ev.Note, now: float, events: List[Event], effects: List[Any]) -> None:
+        latest = self.attempt_number(message.task)
+        super()._note(message._replace(attempt=latest), now, events, effects)
+
+
 class LeaksALimit(Scheduler):
     """Keeps the share of a limit when a worker dies before it began."""
 
@@ -179,6 +187,7 @@ MACHINES = (
     LostWakeUpAtALimit,
     StartsTooEarly,
     TakesALateResult,
+    TakesALateNote,
     LeaksALimit,
     FreesALimitTooEarly,
     RetriesBesideItself,

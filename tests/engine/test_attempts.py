@@ -36,6 +36,22 @@ def test_what_the_worker_says_of_an_attempt_is_passed_on() -> None:
     assert (started, succeeded) == ({"worker": "thread-1"}, {"cpu_s": 0.5})
 
 
+def test_what_a_task_says_of_its_progress_is_told_while_its_attempt_runs() -> None:
+    run = Script(task("a", retry=Retry(1, delay=1)))
+    note = ev.Note("a", 1, {"progress": 0.5, "message": "half"})
+    assert run(note) == []
+    run(CLAIM)
+    assert run(note) == ["a#1 attempt_progressed running"]
+    assert run.events[-1].detail == {"progress": 0.5, "message": "half"}
+    run(raised("a"))
+    assert run(note) == []
+    run(TICK, at=1.0)
+    run(CLAIM)
+    assert run(note) == []
+    run(returned("a", 2))
+    assert run(note._replace(attempt=2)) == []
+
+
 def test_without_retries_a_failure_is_final() -> None:
     run = Script(task("a"))
     run(CLAIM)

@@ -45,6 +45,7 @@ def a_run() -> Moments:
     run(raised("a"), at=1.0)
     run(TICK, at=3.0)
     run(CLAIM)
+    run(ev.Note("a", 2, {"progress": 0.5, "message": ""}))
     run(returned("a", 2), at=4.0)
     run(CLAIM)
     run(returned("b"), at=5.0)
@@ -82,6 +83,7 @@ def test_the_lines_of_the_run_that_is_spoilt_below() -> None:
         "1.0 a#1 running>retry_wait retry (raised)",
         "3.0 a retry_wait>ready delay_over",
         "3.0 a#2 ready>running started",
+        "3.0 a#2 attempt_progressed running",
         "4.0 a#2 running>succeeded returned",
         "4.0 b pending>ready dependencies_met",
         "4.0 b#1 ready>running started",
@@ -177,6 +179,11 @@ SPOILT: Dict[str, Any] = {
         spoil("run running>failed tasks_failed by d", state="succeeded", cause="all_done", cause_task=""),
         "a task failed",
     ),
+    "progress that changes the state": (
+        spoil("a#2 attempt_progressed running", state="succeeded", cause="returned"),
+        "changes no state",
+    ),
+    "progress of another attempt": (spoil("a#2 attempt_progressed running", attempt=1), "superseded"),
     "an invented mechanism": (spoil("d#1 running>timed_out timeout [abandoned]", mechanism="shouted"), "mechanism"),
     "a retry for no reason": (
         spoil("a#1 running>retry_wait retry (raised)", attempt_cause="returned"),

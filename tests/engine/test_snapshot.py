@@ -184,6 +184,32 @@ def test_a_given_task_has_succeeded_without_attempts() -> None:
     assert (row.state, row.cause, row.attempts, row.ended_at) == ("succeeded", "given", 0, 1001)
 
 
+def progressed(task: str, attempt: int = 1, **detail: Any) -> Event:
+    return Event("attempt_progressed", task, attempt, "running", "running", "", detail=detail)
+
+
+def test_a_task_keeps_what_it_last_said_of_its_progress_until_its_next_attempt() -> None:
+    events = (
+        added("a"),
+        ready("a"),
+        started("a"),
+        progressed("a", progress=0.25, message="one of four"),
+        progressed("a", progress=1, message=""),
+        retried("a"),
+        ready("a", "retry_wait", "delay_over"),
+        started("a", 2),
+    )
+    rows = [snap(*events, upto=count).tasks["a"] for count in (4, 5, 6, 8)]
+    assert [(row.progress, row.message) for row in rows] == [(0.25, "one of four"), (1.0, ""), (1.0, ""), (None, "")]
+    assert [row.state for row in rows] == ["running", "running", "retry_wait", "running"]
+
+
+@pytest.mark.parametrize("progress", [None, "half", 2, -0.1, float("nan"), True, [0.5]])
+def test_progress_that_is_no_fraction_is_passed_over(progress: Any) -> None:
+    row = snap(added("a"), ready("a"), started("a"), progressed("a", progress=progress, message=7)).tasks["a"]
+    assert (row.progress, row.message) == (None, "")
+
+
 def test_the_message_of_a_skip_is_kept() -> None:
     skip = Event("attempt_skipped", "a", 1, "running", "skipped", "skip_raised", detail={"message": "no new data"})
     row = snap(added("a"), ready("a"), started("a"), skip).tasks["a"]

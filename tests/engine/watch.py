@@ -65,7 +65,9 @@ class Watch:
         self._take_input(message, effects)
         self._take_effects(effects, now)
         self._take_events(batch, now)
-        if type(message) in (ev.Ended, ev.Begun, ev.Lost):
+        if type(message) is ev.Note:
+            self._take_note(message, current, batch)
+        elif type(message) in (ev.Ended, ev.Begun, ev.Lost):
             self._take_report(message, current, batch, effects)
         self._judge_halt(batch, effects)
         self._judge_time(message, now)
@@ -78,6 +80,8 @@ class Watch:
         """Whether a report is about the attempt that its task has now."""
         if type(message) in (ev.Ended, ev.Lost):
             return message.attempt in (self._running.get(message.task), self._launched.get(message.task))
+        if type(message) is ev.Note:
+            return self._running.get(message.task) == message.attempt
         return type(message) is ev.Begun and self._launched.get(message.task) == message.attempt
 
     def _take_input(self, message: Any, effects: Sequence[Any]) -> None:
@@ -135,6 +139,8 @@ class Watch:
             hold(self._launched.pop(task, 0) == event.attempt, "an attempt began that was not launched")
             self._running[task] = event.attempt
             self._set_deadline(task, now)
+        elif name == ev.ATTEMPT_PROGRESSED:
+            hold(self._running.get(task) == event.attempt, "what is said of an attempt that does not run")
         elif name == ev.ATTEMPT_RELEASED:
             del self._given_up[task, event.attempt]
             self._give_limits_back(task)
@@ -162,6 +168,13 @@ class Watch:
             detail = event.detail or {}
             hold(detail["retry_at"] == now + detail["delay"], "the delay counts from the end of the attempt")
             self._due[task] = detail["retry_at"]
+
+    def _take_note(self, message: ev.Note, current: bool, batch: Batch) -> None:
+        told = [event for event in batch.events if event.event == ev.ATTEMPT_PROGRESSED]
+        hold(len(told) == current, "a note is told once, while its attempt runs")
+        if current:
+            row = self.snapshot.tasks[message.task]
+            hold((row.progress, row.message) == tuple(message.detail.values()), "the latest note is folded")
 
     def _take_report(self, message: Any, current: bool, batch: Batch, effects: Sequence[Any]) -> None:
         task = message.task
