@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import (
     TYPE_CHECKING,
     Any,
@@ -371,8 +372,8 @@ class Flow:
     def _checked(self, inputs: Any, options_and_inputs: Dict[str, Any]) -> Tuple[Graph, Dict[str, Any], RunOptions]:
         where = "run of flow %r" % self.name
         said = {name: value for name, value in options_and_inputs.items() if name in RUN_CHECKS}
-        options = RunOptions.checked(where, **said)
         targets = self._names(options_and_inputs.get("targets"))
+        options = replace(RunOptions.checked(where, **said), targets=targets)
         more = {name: value for name, value in options_and_inputs.items() if name not in RUN_OPTIONS}
         values = together(inputs, more, where)
         graph = self.build(targets, given=values)

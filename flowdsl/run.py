@@ -6,9 +6,23 @@ import sys
 import warnings
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Dict, List, NoReturn, Optional, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Dict,
+    List,
+    Literal,
+    Mapping,
+    NamedTuple,
+    NoReturn,
+    Optional,
+    Tuple,
+    Union,
+    overload,
+)
 
 from flowdsl.definition.graph import Graph
+from flowdsl.definition.options import RunOptions
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine import states as st
 from flowdsl.engine.failures import Failure, failures
@@ -21,6 +35,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from flowdsl.analysis.timeline import Timeline
+    from flowdsl.flow import Flow
+    from flowdsl.rerun import RerunPlan
 
 __all__ = ["AbandonedWarning", "Run", "last_run"]
 
@@ -46,20 +62,29 @@ def users_frame() -> Optional[FrameType]:
     return frame
 
 
+class Origin(NamedTuple):
+    """What a run was started with."""
+
+    flow: Flow
+    inputs: Mapping[str, Any]
+    options: RunOptions
+
+
 class Run:
     """One execution of a graph: `run["clean"]` is a result, `run.tasks` a DataFrame, `run.cancel()` the end of it.
 
     `id` is its name, `dir` the directory of its log, `flow` the flow's name, `graph` what it executes.
     """
 
-    def __init__(self, graph: Graph, driver: Driver, *, raise_on_failure: bool = True) -> None:
+    def __init__(self, graph: Graph, driver: Driver, origin: Origin) -> None:
         global _last
         self.id: str = driver.run_id
         self.dir: Path = driver.dir
         self.flow: str = graph.flow
         self.graph = graph
         self._driver = driver
-        self._raise = raise_on_failure
+        self._origin = origin
+        self._raise = origin.options.raise_on_failure
         self._warned = 0
         _last = self
 
@@ -93,6 +118,52 @@ class Run:
     def cancel(self) -> None:
         """End the run: nothing new starts, what runs is stopped. Returns at once; `wait()` waits for the end."""
         self._driver.cancel("cancel_requested")
+
+    @overload
+    def rerun(
+        self,
+        *,
+        failed: bool = False,
+        from_: Any = None,
+        dry_run: Literal[False] = False,
+        wait: bool = True,
+        **options: Any,
+    ) -> Run: ...
+
+    @overload
+    def rerun(
+        self, *, failed: bool = False, from_: Any = None, dry_run: Literal[True], wait: bool = True, **options: Any
+    ) -> RerunPlan: ...
+
+    def rerun(
+        self, *, failed: bool = False, from_: Any = None, dry_run: bool = False, wait: bool = True, **options: Any
+    ) -> Union[Run, RerunPlan]:
+        """A new run of the same targets with the same inputs, made of the tasks as they are defined now.
+
+        Args:
+            failed: only what has no result, what has another definition than it had, and all that comes after; every
+                other task keeps its result and is `reused`.
+            from_: a task, a name, or a list of those: these and all that comes after, besides what `failed` says.
+                With neither, everything runs.
+            dry_run: run nothing, and return the plan: its `again` and `reused` are names of tasks, `why` says for the
+                first that run why they do, and in a notebook it draws itself.
+            wait: False returns the run at once, as `start` does.
+            options: options of `run` that are to be others than before, such as `max_workers`.
+
+        The results that are kept are the objects themselves, not copies. What a re-run cell defines is compared by its
+        own code: a helper that changed is not seen, `from_` is for that.
+
+        Raises ConfigError while this run goes on, and what `run` raises.
+        """
+        from flowdsl.rerun import run_again
+
+        __tracebackhide__ = True
+        said = {"failed": failed, "from_": from_, "dry_run": dry_run, "wait": wait}
+        return run_again(self, self._origin, said, options)
+
+    def has_result(self, name: str) -> bool:
+        """Whether `run[name]` is there."""
+        return name in self._driver.core.results.values
 
     def snapshot(self) -> Snapshot:
         """What is known of the run now; to be read only."""

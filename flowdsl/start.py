@@ -9,16 +9,18 @@ import signal
 import threading
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Iterator, Mapping, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Iterator, Mapping, NamedTuple, Optional, Tuple
 from weakref import WeakSet
 
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.options import RunOptions
-from flowdsl.run import Run
+from flowdsl.run import Origin, Run
 from flowdsl.runtime.crew import Slot
 from flowdsl.runtime.driver import Driver
 from flowdsl.runtime.launch import prepare
 from flowdsl.runtime.plan import Defaults
+from flowdsl.runtime.results import Kept
+from flowdsl.views.controls import Controls
 
 if TYPE_CHECKING:
     from flowdsl.flow import Flow
@@ -28,10 +30,19 @@ _going: WeakSet[Driver] = WeakSet()
 LOOK = 0.1  # seconds between two looks of whoever waits
 
 
-def run_here(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
+class Again(NamedTuple):
+    """What a run that runs another one again takes over from it, and the line that says what will run."""
+
+    kept: Kept = Kept()
+    note: str = ""
+
+
+def run_here(
+    flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, again: Optional[Again] = None
+) -> Run:
     """Run the graph and wait for its end, painting meanwhile; a KeyboardInterrupt cancels it and is raised again."""
     __tracebackhide__ = True
-    driver, run, view = _make(flow, graph, inputs, options, button=False)
+    driver, run, view = _make(flow, graph, inputs, options, again, button=False)
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
@@ -40,9 +51,11 @@ def run_here(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOp
     return run.check()
 
 
-def run_behind(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
+def run_behind(
+    flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, again: Optional[Again] = None
+) -> Run:
     """Set the run going and return it; a thread paints. With the inline executor it is over when this returns."""
-    driver, run, view = _make(flow, graph, inputs, options, button=True)
+    driver, run, view = _make(flow, graph, inputs, options, again, button=True)
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
@@ -54,7 +67,7 @@ def run_behind(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: Run
 
 async def run_awaited(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
     """Await the run; the running loop paints. Cancelling the await cancels the run and waits for its end."""
-    driver, run, view = _make(flow, graph, inputs, options, button=True)
+    driver, run, view = _make(flow, graph, inputs, options, None, button=True)
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
@@ -64,28 +77,35 @@ async def run_awaited(flow: Flow, graph: Graph, inputs: Mapping[str, Any], optio
 
 
 def _make(
-    flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, *, button: bool
+    flow: Flow,
+    graph: Graph,
+    inputs: Mapping[str, Any],
+    options: RunOptions,
+    again: Optional[Again],
+    *,
+    button: bool,
 ) -> Tuple[Driver, Run, Any]:
-    """A run that has not begun, and its open view, with a Cancel button where one can work."""
-    driver = _prepare(flow, graph, inputs, options)
-    run = Run(graph, driver, raise_on_failure=options.raise_on_failure)
-    return driver, run, _view(options, graph, driver, run.cancel if button else None)
+    """A run that has not begun, and its open view, with buttons where they can work."""
+    again = again or Again()
+    driver = _prepare(flow, graph, inputs, options, again.kept)
+    run = Run(graph, driver, origin=Origin(flow, inputs, options))
+    return driver, run, _view(options, graph, driver, Controls(run.cancel if button else None, again.note))
 
 
-def _prepare(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Driver:
+def _prepare(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, kept: Kept) -> Driver:
     given = {name: value for name, value in inputs.items() if name in graph.given}
     rest = {name: value for name, value in inputs.items() if name not in graph.given}
     defaults = Defaults(flow.retries, flow.timeout, flow.isolation)
-    return prepare(graph, rest, given, options, defaults, options.log_dir or flow.log_dir)
+    return prepare(graph, rest, given, options, defaults, options.log_dir or flow.log_dir, kept)
 
 
-def _view(options: RunOptions, graph: Graph, driver: Driver, cancel: Any) -> Any:
+def _view(options: RunOptions, graph: Graph, driver: Driver, controls: Controls) -> Any:
     """The view that fits where we are, opened; None for none."""
     if options.display == "none":
         return None
     from flowdsl.views.choose import choose_view
 
-    view = choose_view(options.display, graph, driver.snapshot, cancel)
+    view = choose_view(options.display, graph, driver.snapshot, controls)
     if view is not None:
         view.open()
     return view

@@ -211,6 +211,7 @@ class RunOptions:
     display: str = "auto"
     log_dir: Optional[str] = None  # None: the flow's
     fsync: bool = False
+    targets: Optional[Tuple[str, ...]] = None  # names of tasks; None: the whole flow
 
     @classmethod
     def checked(cls, where: object = "run", **given: Any) -> RunOptions:

@@ -23,7 +23,7 @@ FAILED_ITSELF = frozenset((st.FAILED, st.TIMED_OUT))
 CAUSES: Mapping[str, FrozenSet[str]] = {
     ev.TASK_READY: frozenset(("dependencies_met", "delay_over")),
     ev.TASK_GIVEN: frozenset(("given",)),
-    ev.TASK_REUSED: frozenset(("cache_hit",)),
+    ev.TASK_REUSED: frozenset(("cache_hit", "earlier_run")),
     ev.TASK_SKIPPED: frozenset(("upstream_skipped", "no_failure")),
     ev.TASK_FAILED: frozenset(("worker_unavailable", "unpicklable")),
     ev.TASK_UPSTREAM_FAILED: frozenset(("upstream_failed",)),

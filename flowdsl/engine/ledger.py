@@ -85,7 +85,7 @@ def promised(node: Node, kinds: Mapping[str, Kind]) -> Tuple[Rule, Tuple[str, ..
     kind = kinds.get(policy.kind)
     replaces = kind is None or kind.replaces
     rule = Rule(policy.run_when, policy.uses, policy.retry.retries, policy.retry, replaces)
-    return rule, () if node.given else node.upstream
+    return rule, () if node.known else node.upstream
 
 
 def told(detail: Mapping[str, object]) -> Tuple[Rule, Tuple[str, ...]]:

@@ -37,5 +37,5 @@ class Node(NamedTuple):
     policy: Policy
     priority: float = 0.0  # higher goes first, before any rank
     rank: float = 1.0  # longest remaining path, its own duration included; longer goes first
-    given: bool = False  # its result came as an input: it ends at once, without an attempt
+    known: str = ""  # why its result is there already, "given" or "earlier_run": it ends at once, without an attempt
     detail: Optional[Mapping[str, Any]] = None  # for the journal; the machine never looks

@@ -141,8 +141,8 @@ class Scheduler:
         for number, node in enumerate(message.nodes, first):
             if self._halt is not None:
                 table.cancel(number, *self._halt, events)
-            elif node.given:
-                table.move(number, "given", ev.TASK_GIVEN, events)
+            elif node.known:
+                table.move(number, node.known, ev.TASK_GIVEN if node.known == "given" else ev.TASK_REUSED, events)
                 table.settle(number, events)
             elif table.states[number] == st.PENDING and table.decide(number, events):
                 table.settle(number, events)

@@ -38,7 +38,7 @@ class TaskTable:
 
     def add(self, node: Node, events: List[Event]) -> None:
         """A new row; whether it is ready is for `decide` to say, once all rows of its batch are there."""
-        name, upstream, policy, priority, rank, given, detail = node
+        name, upstream, policy, priority, rank, known, detail = node
         number = self.number[name] = len(self.names)
         self.names.append(name)
         self.states.append(st.PENDING)
@@ -47,7 +47,7 @@ class TaskTable:
         self.keys.append((-priority, -rank, number))
         self.attempts.append(0)
         self._children.append(None)
-        self._waiting.append(self._wait_for(upstream, number) if upstream and not given else 0)
+        self._waiting.append(self._wait_for(upstream, number) if upstream and not known else 0)
         if policy.run_when == "any_failed" and not upstream:
             self._unconditional.add(number)
         self.open += 1

@@ -11,7 +11,7 @@ import sys
 import time
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Callable, Mapping, Optional, cast
+from typing import Any, Callable, Dict, Mapping, Optional, cast
 
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.options import RunOptions
@@ -22,7 +22,7 @@ from flowdsl.executors.base import Backend
 from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.driver import Driver
 from flowdsl.runtime.plan import Defaults, choose_kinds, nodes
-from flowdsl.runtime.results import Results
+from flowdsl.runtime.results import Kept, Results
 from flowdsl.storage.journal import Journal
 
 source_file: ContextVar[Optional[str]] = ContextVar("flowdsl_source_file", default=None)  # that a command runs
@@ -45,13 +45,14 @@ def prepare(
     options: RunOptions,
     defaults: Defaults,
     log_dir: str,
+    kept: Kept = Kept(),  # noqa: B008  (it is immutable)
 ) -> Driver:
-    """A driver with its journal open and nothing started.
+    """A driver with its journal open and nothing started; `kept` is what it takes over from an earlier run.
 
     Raises ConfigError where there can be no worker processes, LogWriteError or LogLocked where the log directory is
     no good, before any task starts.
     """
-    results = Results(graph, given, options.keep)
+    results = Results(graph, given, options.keep, kept)
     calls = Calls(graph, results, inputs, defaults.retry)
     kinds = choose_kinds(options.executor, options.isolation, defaults.isolation)
     own = OWN_KINDS.get(kinds.thread, threads.KIND)
@@ -65,13 +66,13 @@ def prepare(
     journal = Journal.create(Path(log_dir).absolute(), run_id, fsync=options.fsync)
     driver = Driver(
         graph,
-        nodes(graph, defaults, kinds),
+        nodes(graph, defaults, kinds, kept.tasks),
         journal,
         kind=own,
         backends={kind: BACKENDS[kind](options, listener) for kind in BACKENDS if kind in used},
         results=results,
         calls=calls,
-        header=_header(run_id, graph, inputs, options),
+        header=_header(run_id, graph, inputs, options, kept),
         max_workers=options.max_workers,
         on_failure=options.on_failure,
     )
@@ -124,10 +125,10 @@ BACKENDS: Mapping[str, Callable[[RunOptions, Any], Backend]] = {
 }
 
 
-def _header(run_id: str, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Mapping[str, Any]:
+def _header(run_id: str, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, kept: Kept) -> Dict[str, Any]:
     """What the log keeps of the run itself: names of inputs, never their values."""
     executor = options.executor if isinstance(options.executor, str) else type(options.executor).__name__
-    return {
+    header = {
         "run_id": run_id,
         "flow": graph.flow,
         "file": _file(),
@@ -141,6 +142,9 @@ def _header(run_id: str, graph: Graph, inputs: Mapping[str, Any], options: RunOp
         "targets": list(graph.targets),
         "inputs": sorted(inputs),
     }
+    if kept.run_id:
+        header["rerun_of"] = kept.run_id
+    return header
 
 
 def _file() -> Optional[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Collection, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from flowdsl.definition.graph import Edge, Graph
 from flowdsl.definition.options import INHERIT, Inherit, Retry
@@ -51,19 +51,22 @@ def choose_kinds(executor: Any, isolation: Optional[str], flow: Optional[str]) -
     return Kinds(own, "processes" if said == "process" else own)
 
 
-def nodes(graph: Graph, defaults: Defaults, kinds: Kinds) -> Iterator[Node]:
-    """The tasks of the graph in topological order, each with the kind of executor that its attempts go to."""
+def nodes(graph: Graph, defaults: Defaults, kinds: Kinds, reused: Collection[str] = ()) -> Iterator[Node]:
+    """The tasks of the graph in topological order, each with the kind of executor that its attempts go to.
+
+    `reused` are those whose results an earlier run had.
+    """
     known: Dict[Tuple[Any, ...], Tuple[Policy, Detail]] = {}
     upstream = {name: _sources(edges) for name, edges in graph.edges.items()}
     ranks = remaining_paths(list(graph.tasks), upstream, {})
-    given = graph.given
+    there = {**dict.fromkeys(reused, "earlier_run"), **dict.fromkeys(graph.given, "given")}
     for name, spec in graph.tasks.items():
         policy, options = _policy(spec, defaults, kinds, known)
         parents = upstream[name]
         detail = {"action": getattr(spec.function, "__name__", name), **options}
         if parents:
             detail["upstream"] = parents
-        yield _new(Node, (name, parents, policy, spec.priority or 0.0, ranks[name], name in given, detail))
+        yield _new(Node, (name, parents, policy, spec.priority or 0.0, ranks[name], there.get(name, ""), detail))
 
 
 def _sources(edges: Sequence[Edge]) -> Tuple[str, ...]:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Mapping, Optional, Set
+from typing import Any, Dict, FrozenSet, Mapping, NamedTuple, Optional, Set
 
 from flowdsl.definition.graph import Graph
+
+
+class Kept(NamedTuple):
+    """What a run takes over from an earlier one, which it runs again; a task without a value had let it go."""
+
+    run_id: str = ""
+    tasks: FrozenSet[str] = frozenset()
+    values: Mapping[str, Any] = {}
 
 
 class Results:
     """Values by task name; with `keep="targets"` a value goes when the last task that takes it has ended."""
 
-    def __init__(self, graph: Graph, given: Mapping[str, Any], keep: str) -> None:
-        self.values: Dict[str, Any] = dict(given)
-        self.released: Set[str] = set()
+    def __init__(self, graph: Graph, given: Mapping[str, Any], keep: str, kept: Optional[Kept] = None) -> None:
+        kept = kept or Kept()
+        self.values: Dict[str, Any] = {**given, **kept.values}
+        self.released: Set[str] = set(kept.tasks.difference(kept.values))
         self._graph = graph
         self._uses: Optional[Dict[str, int]] = None
         if keep == "targets":

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from flowdsl.errors import ConfigError
+from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.stream import Stream
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def choose_view(
     display: Any,
     graph: Any,
     read_snapshot: Callable[[], Any],
-    cancel: Optional[Callable[[], Any]] = None,
+    controls: Controls = NO_CONTROLS,
 ) -> Optional[View]:
     """The view for `display`: "auto", "notebook", "terminal", "lines" or "none".
 
@@ -41,7 +42,7 @@ def choose_view(
         kind = "notebook" if in_notebook() else "terminal" if Stream().is_terminal() else "lines"
     file, name = _VIEWS[kind]
     maker = getattr(import_module(f"flowdsl.views.{file}"), name)  # a script needs none of what draws
-    view: View = maker(graph, read_snapshot, cancel)
+    view: View = maker(graph, read_snapshot, controls)
     return view
 
 

@@ -6,6 +6,7 @@ import time
 from typing import Any, Callable, List, Optional
 
 from flowdsl.engine import states as st
+from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.escape import clean, shorten
 from flowdsl.views.painter import Painter
 from flowdsl.views.palette import counts_text, look
@@ -27,14 +28,14 @@ class LineView:
         self,
         graph: Any,
         read_snapshot: Callable[[], Any],
-        cancel: Optional[Callable[[], Any]] = None,
+        controls: Controls = NO_CONTROLS,
         interval: float = _OFTEN,
         *,
         stream: Optional[Any] = None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._graph, self._read = graph, read_snapshot
+        self._graph, self._read, self._note = graph, read_snapshot, controls.note
         self._clock, self._timer = clock, timer
         self._stream = Stream(stream)
         self._painter = Painter(interval, timer)
@@ -67,7 +68,8 @@ class LineView:
     def _begin(self) -> None:
         self._report_at = self._timer() + self._wait
         n = len(self._graph.tasks)
-        self._say([f"flow {shorten(self._graph.flow, 60)}: {n:,} task{'' if n == 1 else 's'}"])
+        note = [shorten(self._note, 300)] if self._note else []
+        self._say([f"flow {shorten(self._graph.flow, 60)}: {n:,} task{'' if n == 1 else 's'}", *note])
 
     def _look(self) -> None:
         now = self._timer()

@@ -11,7 +11,8 @@ import threading
 import time
 from typing import Any, Callable, Dict, List, Optional
 
-from flowdsl.views.escape import esc
+from flowdsl.views.controls import NO_CONTROLS, Controls
+from flowdsl.views.escape import esc, shorten
 from flowdsl.views.painter import FASTEST, Painter
 from flowdsl.views.palette import GREY
 from flowdsl.views.screen import Screen, ScreenMaker
@@ -30,7 +31,7 @@ class LiveView:
     ----------
     graph : the graph that runs.
     read_snapshot : called for each paint; returns the run's snapshot.
-    cancel : called by a Cancel button; None: no button (in a cell that blocks none can work).
+    controls : what its buttons do (in a cell that blocks none can work), and what it says before the run begins.
     interval : seconds from one paint to the next; 0.2 at least, more when a paint is costly.
     """
 
@@ -38,7 +39,7 @@ class LiveView:
         self,
         graph: Any,
         read_snapshot: Callable[[], Any],
-        cancel: Optional[Callable[[], Any]] = None,
+        controls: Controls = NO_CONTROLS,
         interval: float = FASTEST,
         *,
         clock: Callable[[], float] = time.time,
@@ -48,10 +49,11 @@ class LiveView:
     ) -> None:
         self._graph = graph
         self._read = read_snapshot
-        self._cancel = cancel
+        self._cancel = controls.cancel
         self._clock, self._timer, self._later = clock, timer, later or _later
         self._painter = Painter(interval, timer, cost)
         self._maker = ScreenMaker(graph)
+        self._note = controls.note
         self._handle: Any = None
         self._surface: Any = None
         self._opened = 0.0
@@ -88,8 +90,10 @@ class LiveView:
 
         display: Any = IPython.display.display
         self._opened = self._timer()
-        waiting = f'<span style="color:{GREY}">{esc(self._graph.flow)}: starting</span>'
-        bundle = {"text/html": waiting, "text/plain": f"{esc(self._graph.flow)}: starting"}
+        waiting = f"{esc(self._graph.flow)}: starting"
+        note = shorten(self._note, 300)
+        html = f'<div style="color:{GREY}">{waiting}<br>{esc(note)}</div>'
+        bundle = {"text/html": html, "text/plain": f"{waiting}\n{note}".strip()}
         self._handle = display(bundle, raw=True, display_id=True)
 
     def _prepare(self) -> None:

@@ -19,7 +19,17 @@ from flowdsl.views.text import tree
 from flowdsl.views.times import duration
 from flowdsl.views.watch import error_line
 
-__all__ = ["BUDGET", "graph_bundle", "headline", "image", "least_width", "run_bundle", "run_html", "run_text"]
+__all__ = [
+    "BUDGET",
+    "graph_bundle",
+    "headline",
+    "image",
+    "least_width",
+    "plan_bundle",
+    "run_bundle",
+    "run_html",
+    "run_text",
+]
 
 BUDGET = 256 * 1024  # bytes that one output may have
 _PICTURE = 170 * 1024  # of them for the picture, in base64
@@ -48,6 +58,17 @@ def run_bundle(graph: Any, snapshot: Any) -> Bundle:
         bundle["text/html"] = run_html(graph, snapshot)
     except Exception:
         bundle["text/html"] = f"<pre>{_escaped_lines(bundle['text/plain'])}</pre>"
+    return bundle
+
+
+def plan_bundle(graph: Any, states: Mapping[str, str], text: str) -> Bundle:
+    """The picture of what will run, its states those with which it begins, and the text beside it; never raises."""
+    bundle = {"text/plain": text}
+    try:
+        picture = _picture(graph, states, None) or _picture(graph, states, FEW_BOXES) or ""
+        bundle["text/html"] = f"<div>{'<br>'.join(map(esc, text.splitlines()))}{picture}</div>"
+    except Exception:
+        bundle["text/html"] = f"<pre>{_escaped_lines(text)}</pre>"
     return bundle
 
 

@@ -6,6 +6,7 @@ import time
 from typing import Any, Callable, List, Optional
 
 from flowdsl.engine import states as st
+from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.escape import columns, shorten
 from flowdsl.views.lines import ended_line, news_line
 from flowdsl.views.painter import FASTEST, Painter
@@ -27,7 +28,7 @@ class TerminalView:
         self,
         graph: Any,
         read_snapshot: Callable[[], Any],
-        cancel: Optional[Callable[[], Any]] = None,
+        controls: Controls = NO_CONTROLS,
         interval: float = FASTEST,
         *,
         stream: Optional[Any] = None,
@@ -40,6 +41,7 @@ class TerminalView:
         self._painter = Painter(interval, timer)
         self._watch = Watch()
         self._line = ""
+        self._note = controls.note
 
     @property
     def interval(self) -> float:
@@ -52,7 +54,9 @@ class TerminalView:
         return self._painter.fault
 
     def open(self) -> None:
-        """Nothing is written before the first paint: a short run shows only its end."""
+        """Say what will run, if there is more to say of it than its name; a short run else shows only its end."""
+        if self._note:
+            self._stream.write(shorten(self._note, 300) + "\n")
 
     def paint(self) -> None:
         """Write the line over, if a paint is due and something changed."""

@@ -38,11 +38,11 @@ def task(
     uses: Tuple[str, ...] = (),
     priority: float = 0.0,
     rank: float = 1.0,
-    given: bool = False,
+    known: str = "",
 ) -> Node:
     """A task whose dependencies are the words of `upstream`."""
     policy, names = Policy(kind.name, run_when, retry, timeout, uses), tuple(upstream.split())
-    return Node(name, names, policy, priority, rank, given, line_for_the_log(names, policy))
+    return Node(name, names, policy, priority, rank, known, line_for_the_log(names, policy))
 
 
 def line_for_the_log(upstream: Iterable[str], policy: Policy) -> Dict[str, Any]:

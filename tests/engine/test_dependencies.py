@@ -159,13 +159,23 @@ def test_a_task_that_fails_after_a_failure_is_guilty_itself() -> None:
 
 
 def test_a_given_task_has_succeeded_without_an_attempt() -> None:
-    run = Script(task("a", given=True), task("b", "a"))
+    run = Script(task("a", known="given"), task("b", "a"))
     assert run.joined == ["a pending>succeeded given", "b pending>ready dependencies_met"]
     assert run.machine.attempt_number("a") == 0
 
 
+def test_a_task_whose_result_an_earlier_run_had_is_reused_without_an_attempt() -> None:
+    run = Script(task("a", known="earlier_run"), task("b", "a", known="earlier_run"), task("c", "b"))
+    assert run.joined == [
+        "a pending>reused earlier_run",
+        "b pending>reused earlier_run",
+        "c pending>ready dependencies_met",
+    ]
+    assert run.machine.attempt_number("b") == 0
+
+
 def test_a_run_of_given_tasks_alone_ends_when_no_more_come() -> None:
-    run = Script(task("a", given=True), task("b", "a", given=True))
+    run = Script(task("a", known="given"), task("b", "a", known="given"))
     assert run.sealed == ["run running>succeeded all_done", "close succeeded"]
 
 

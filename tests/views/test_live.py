@@ -11,6 +11,7 @@ import pytest
 from flowdsl.engine.events import Batch
 from flowdsl.engine.snapshot import Snapshot, fold
 from flowdsl.views import live
+from flowdsl.views.controls import Controls
 from flowdsl.views.live import LiveView
 from flowdsl.views.static import BUDGET
 from tests.views.samples import batches, begun, fan, small, started, story, succeeded
@@ -216,7 +217,7 @@ def test_without_ipywidgets_it_is_html_of_the_same(
 def test_there_is_a_button_only_where_it_can_cancel(stage: Callable[..., Stage]) -> None:
     cancelled: List[int] = []
     for cancel in (None, lambda: cancelled.append(1)):
-        here = stage(small(), cancel=cancel)
+        here = stage(small(), controls=Controls(cancel))
         here.view.open()
         here.play(story()[:12])
         buttons = [part for part in here.view._surface._box.children[0].children if isinstance(part, widgets.Button)]
