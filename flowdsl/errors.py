@@ -15,6 +15,7 @@ By whose fault it is::
     |-- TaskTimeout              an attempt outlived its `timeout`
     |-- LogWriteError            the journal could not be written; `.path`, `.errno` (also an OSError)
     |-- LogLocked                another process writes this journal; `.path`, `.pid`
+    |-- PickleRefused            a pickle on disk was not written by this user, so it is not unpickled
     |-- RendererMissing          no program here can make that kind of picture
     `-- InternalError            our fault: please report it
 
@@ -38,6 +39,7 @@ __all__ = [
     "InternalError",
     "LogLocked",
     "LogWriteError",
+    "PickleRefused",
     "RendererMissing",
     "ResultReleased",
     "RunFailed",
@@ -134,6 +136,10 @@ class LogLocked(FlowError):
         super().__init__(message)
         self.path = path
         self.pid = pid
+
+
+class PickleRefused(FlowError):
+    """A pickle on disk was not written by this user, or has been changed: unpickling it could run any code."""
 
 
 class RendererMissing(FlowError):

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import (
     TYPE_CHECKING,
     Any,
+    Callable,
     Dict,
     List,
     Literal,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from flowdsl.analysis.timeline import Timeline
+    from flowdsl.executors.outcome import Call
     from flowdsl.flow import Flow
     from flowdsl.rerun import RerunPlan
 
@@ -212,6 +214,23 @@ class Run:
 
     def _ipython_key_completions_(self) -> List[str]:
         return list(self.graph)
+
+    def call(self, name: str) -> Call:
+        """The call that an attempt of this task makes: `function`, `args`, `kwargs`, `verify`, `retry`.
+
+        A dependency without a result is `Missing` in it. ResultReleased where an argument was let go, KeyError for
+        a task that the run does not have.
+        """
+        if name.partition("[")[0] not in self.graph:
+            raise KeyError("run %r has no task %r%s" % (self.id, name, did_you_mean(name, self.graph.tasks)))
+        for edge in self.graph.edges[name.partition("[")[0]]:
+            if edge.parameter is not None and edge.source in self._driver.core.results.released:
+                self._refuse(edge.source)
+        return self._driver.call(name)
+
+    def when_done(self, callback: Callable[[], None]) -> None:
+        """Call this from some thread when the run comes to its end, or now if it has; it must not block."""
+        self._driver.when_finished(callback)
 
     def output(self, name: str) -> NoReturn:
         """What a task printed: not captured in this version, so this raises TaskResultError."""

@@ -9,7 +9,7 @@ import signal
 import threading
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Iterator, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 from weakref import WeakSet
 
 from flowdsl.definition.graph import Graph
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from flowdsl.flow import Flow
 
 PATIENCE = 2.0  # seconds that the end of the interpreter waits for the end of runs that were left behind
+watchers: List[Callable[[Run], Any]] = []  # each is told of every run of this process just before it begins
 _going: WeakSet[Driver] = WeakSet()
 LOOK = 0.1  # seconds between two looks of whoever waits
 
@@ -85,11 +86,7 @@ def _make(
     *,
     button: bool,
 ) -> Tuple[Driver, Run, Any]:
-    """A run that has not begun, and its open view, with buttons where they can work."""
-    again = again or Again()
-    driver = _prepare(flow, graph, inputs, options, again.kept)
-    run = Run(graph, driver, origin=Origin(flow, inputs, options))
-    return driver, run, _view(options, graph, driver, Controls(run.cancel if button else None, again.note))
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 
 def _prepare(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, kept: Kept) -> Driver:

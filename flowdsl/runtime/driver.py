@@ -18,7 +18,7 @@ from flowdsl.engine.policy import Kind, Node
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.executors import stacks, threads
 from flowdsl.executors.base import Backend, Detail
-from flowdsl.executors.outcome import Outcome, failure
+from flowdsl.executors.outcome import Call, Outcome, failure
 from flowdsl.runtime.binding import Calls, Missing
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import WATCH, Crew, Slot
@@ -127,6 +127,10 @@ class Driver:
                 self._callbacks.append(callback)
                 return
         callback()
+
+    def call(self, task: str) -> Call:
+        """The call of a task, made of the results that are there now."""
+        return self._calls.make(task)
 
     def snapshot(self) -> Snapshot:
         """All that has happened so far, folded; read only."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Set, Union
 
 from flowdsl.engine import states as st
 from flowdsl.engine.snapshot import Snapshot, TaskRow
 from flowdsl.storage.detail import clip
+from flowdsl.storage.atomic import write_atomically
 from flowdsl.storage.failure import write_error
 from flowdsl.storage.names import file_name
 from flowdsl.storage.times import millisecond_text
@@ -128,18 +128,7 @@ def write_record(record: Mapping[str, Any], path: Path) -> Path:
     """Write one record to `path` by a temporary file and a rename: a reader sees the old one or the new one."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _replace(path, json.dumps(record, indent=1).encode() + b"\n")
+        write_atomically(path, json.dumps(record, indent=1).encode() + b"\n")
     except OSError as exc:
         raise write_error(path, exc, "directory") from exc
     return path
-
-
-def _replace(path: Path, data: bytes) -> None:
-    fd, temporary = tempfile.mkstemp(dir=str(path.parent), prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
