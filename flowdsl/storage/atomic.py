@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Put `data` into the file by a temporary one and a rename; its owner alone may read it. OSError where that fails."""
+    """Put `data` into the file, for its owner alone, by a temporary one and a rename; OSError where that fails."""
     fd, temporary = tempfile.mkstemp(dir=str(path.parent), prefix=".", suffix=".tmp")
     try:
         with os.fdopen(fd, "wb") as file:

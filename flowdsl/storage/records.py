@@ -9,8 +9,8 @@ from typing import Any, Dict, List, Mapping, Optional, Set, Union
 
 from flowdsl.engine import states as st
 from flowdsl.engine.snapshot import Snapshot, TaskRow
-from flowdsl.storage.detail import clip
 from flowdsl.storage.atomic import write_atomically
+from flowdsl.storage.detail import clip
 from flowdsl.storage.failure import write_error
 from flowdsl.storage.names import file_name
 from flowdsl.storage.times import millisecond_text

@@ -1,4 +1,4 @@
-"""Pickled values on disk, each under a seal (an HMAC with the user's key) that is checked before anything is unpickled."""
+"""Pickled values on disk, each under a seal (an HMAC with the user's key) that is checked before it is unpickled."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def unseal(path: Path, label: str, *, allow_pickle: bool = False) -> Any:
     content = path.read_bytes()
     begin = len(_MAGIC) + _SEAL + 1
     data = content[begin:]
-    genuine = content.startswith(_MAGIC) and hmac.compare_digest(content[len(_MAGIC) : begin - 1], _seal_of(label, data))
+    told = content[len(_MAGIC) : begin - 1]
+    genuine = content.startswith(_MAGIC) and hmac.compare_digest(told, _seal_of(label, data))
     if not genuine and not allow_pickle:
         text = "%s was not written by you, or has been changed: unpickling it could run any code" % path
         raise PickleRefused(text + "; allow_pickle=True does so all the same")
@@ -44,7 +45,7 @@ def unseal(path: Path, label: str, *, allow_pickle: bool = False) -> Any:
 
 
 def digest(data: bytes) -> str:
-    """A keyed digest of bytes, as 32 hexadecimal digits: tells this user whether two values are the same, others nothing."""
+    """A keyed digest, 32 hexadecimal digits: it tells this user whether two values are the same, and others nothing."""
     return hmac.new(user_key(), b"digest\0" + data, sha256).hexdigest()[:32]
 
 

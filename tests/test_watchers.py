@@ -1,0 +1,67 @@
+"""Whoever watches runs is told of each before it begins, and may ask it for the call of a task."""
+
+from __future__ import annotations
+
+import logging
+from typing import Iterator, List
+
+import pytest
+
+from flowdsl import Flow, Missing, ResultReleased, Run
+from flowdsl.start import watchers
+
+
+@pytest.fixture
+def seen() -> Iterator[List[Run]]:
+    runs: List[Run] = []
+    watchers.append(runs.append)
+    yield runs
+    watchers.remove(runs.append)
+
+
+@pytest.fixture
+def flow() -> Flow:
+    flow = Flow("watched")
+    flow.task(name="one")(lambda n=1: n)
+    flow.task(name="two")(lambda one, more=2: one + more)
+    return flow
+
+
+def test_a_watcher_is_told_of_every_run_and_of_its_end(flow: Flow, seen: List[Run]) -> None:
+    run = flow.run(display=None)
+    assert seen == [run]
+    ended: List[str] = []
+    run.when_done(lambda: ended.append(run.state))
+    assert ended == ["succeeded"]
+
+
+def test_a_watcher_that_raises_disturbs_no_run(flow: Flow, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(run: Run) -> None:
+        raise ValueError("not now")
+
+    watchers.append(fail)
+    try:
+        with caplog.at_level(logging.ERROR, "flowdsl"):
+            assert flow.run(display=None)["two"] == 3
+    finally:
+        watchers.remove(fail)
+    assert "not now" in caplog.text
+
+
+def test_the_call_of_a_task_has_the_arguments_of_its_attempts(flow: Flow) -> None:
+    run = flow.run(display=None, n=5)
+    call = run.call("two")
+    assert dict(call.kwargs) == {"one": 5} and call.function(**call.kwargs) == 7
+    with pytest.raises(KeyError, match="did you mean 'two'"):
+        run.call("tow")
+
+
+def test_the_call_of_a_task_lacks_what_failed_or_was_let_go(flow: Flow) -> None:
+    released = flow.run(display=None, keep="targets")
+    with pytest.raises(ResultReleased):
+        released.call("two")
+    failed = flow.run(display=None, n="x", raise_on_failure=False)
+    assert dict(failed.call("one").kwargs) == {"n": "x"}
+    flow.task(name="one")(lambda: 1 / 0)
+    missing = flow.run(display=None, raise_on_failure=False).call("two").kwargs["one"]
+    assert isinstance(missing, Missing) and missing.state == "failed"
