@@ -86,7 +86,16 @@ def _make(
     *,
     button: bool,
 ) -> Tuple[Driver, Run, Any]:
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+    """A run that has not begun, and its open view, with buttons where they can work."""
+    again = again or Again()
+    driver = _prepare(flow, graph, inputs, options, again.kept)
+    run = Run(graph, driver, origin=Origin(flow, inputs, options))
+    for watcher in tuple(watchers):
+        try:
+            watcher(run)
+        except Exception:  # it must not disturb the run
+            logging.getLogger("flowdsl").exception("what watches run %r raised", run.id)
+    return driver, run, _view(options, graph, driver, Controls(run.cancel if button else None, again.note))
 
 
 def _prepare(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, kept: Kept) -> Driver:
