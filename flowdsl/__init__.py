@@ -29,6 +29,7 @@ from flowdsl.errors import (
 from flowdsl.flow import Flow
 from flowdsl.graph import Graph
 from flowdsl.modules import current_flow, task
+from flowdsl.settings import options
 from flowdsl.task import Task
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ __all__ = [
     "current_flow",
     "last_run",
     "load_runs",
+    "options",
     "task",
 ]
 

@@ -30,6 +30,7 @@ from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOpt
 from flowdsl.definition.resolve import Scope
 from flowdsl.definition.retry import Retry
 from flowdsl.definition.spec import TaskSpec
+from flowdsl.definition.stale import stale_tasks
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import DefinitionError, at_the_users_line
 from flowdsl.graph import Graph, Pictures, drawable, pictures
@@ -243,13 +244,18 @@ class Flow:
     def graph(self, *, targets: Union[Target, Sequence[Target], None] = None) -> Graph:
         """The graph of `targets` and everything upstream, or of the whole flow.
 
-        Raises GraphError, or CycleError, where there is none. In a notebook it shows itself as a picture.
+        In a notebook it shows itself as a picture beside a table. Tasks that are newer than their last result are
+        marked as stale. Raises GraphError, or CycleError, where there is none.
         """
         __tracebackhide__ = True
         try:
-            return self.build(self._names(targets))
+            return self._marked(self.build(self._names(targets)))
         except DefinitionError as exc:
             raise at_the_users_line(exc) from exc.__cause__
+
+    def _marked(self, graph: Graph) -> Graph:
+        stale = stale_tasks(graph, self.members.made(graph))
+        return drawable(graph, stale) if stale else graph
 
     def build(self, targets: Optional[Sequence[str]] = None, given: Collection[str] = ()) -> Graph:
         """The graph of a run with the inputs named `given`; see `flowdsl.definition.graph.build_graph`."""
@@ -287,7 +293,7 @@ class Flow:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Pictures:
         try:
-            return pictures(self.build(), repr(self))
+            return pictures(self._marked(self.build()), repr(self))
         except DefinitionError:
             return {"text/plain": repr(self)}
 

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from os import PathLike
 from pathlib import Path
-from typing import Any, Dict, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, Tuple, Union
 
 from flowdsl.definition import graph as definition
+
+if TYPE_CHECKING:
+    import graphviz
 
 Pictures = Union[Dict[str, str], Tuple[Dict[str, str], Dict[str, Any]]]  # data by MIME type; metadata if there is any
 
 __all__ = ["Graph", "drawable", "pictures"]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
 class Graph(definition.Graph):
-    """A validated, frozen graph of tasks that draws itself; see `flowdsl.definition.graph.Graph` for what it holds."""
+    """A validated, frozen graph of tasks that draws itself; see `flowdsl.definition.graph.Graph` for what it holds.
+
+    `stale` names the tasks whose definition, or that of a task upstream, is newer than their last result.
+    """
+
+    stale: FrozenSet[str] = frozenset()
 
     def __repr__(self) -> str:
         try:
@@ -25,8 +34,22 @@ class Graph(definition.Graph):
         except Exception:  # a picture is never worth an error
             return super().__repr__()
 
+    def to_graphviz(self) -> graphviz.Digraph:
+        """The graph for the `graphviz` package, to change and to render; its nodes are called n0, n1, ..."""
+        from flowdsl.views.dot import to_graphviz
+
+        return to_graphviz(self)
+
+    def to_mermaid(self) -> str:
+        """The graph as the text of a Mermaid flowchart, for pages that draw such."""
+        from flowdsl.views.mermaid import to_mermaid
+
+        return to_mermaid(self)
+
     def save(self, path: Union[str, PathLike[str]]) -> Path:
-        """Write the picture to `path` and return the path; its suffix says which kind: svg, html, dot, png or pdf.
+        """Write the picture to `path` and return the path; its suffix says which kind.
+
+        That is svg, html (with the table of tasks), dot, mmd (Mermaid), png or pdf.
 
         Raises RendererMissing where nothing here can make a png or pdf, ConfigError for another suffix.
         """
@@ -34,13 +57,17 @@ class Graph(definition.Graph):
 
         return save(self, path)
 
+    def _ipython_key_completions_(self) -> List[str]:
+        return list(self.tasks)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Pictures:
         return pictures(self, repr(self))
 
 
-def drawable(graph: definition.Graph) -> Graph:
+def drawable(graph: definition.Graph, stale: FrozenSet[str] = frozenset()) -> Graph:
     """The same graph as one that draws itself."""
-    return Graph(**{field.name: getattr(graph, field.name) for field in fields(graph)})
+    parts = {field.name: getattr(graph, field.name) for field in fields(definition.Graph)}
+    return Graph(**parts, stale=stale)
 
 
 def pictures(graph: definition.Graph, text: str) -> Pictures:

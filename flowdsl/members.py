@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import warnings
 from types import FrameType
-from typing import Any, Callable, Dict, Mapping, Optional, Sequence, Tuple
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
+from weakref import ReferenceType, ref
 
 from flowdsl.definition.define import define
 from flowdsl.definition.options import TaskOptions
 from flowdsl.definition.place import shell_of, standing
 from flowdsl.definition.spec import Dependency, TaskSpec
+from flowdsl.engine.states import REUSED, SUCCEEDED
 from flowdsl.task import Task
+
+if TYPE_CHECKING:
+    from flowdsl.definition.graph import Graph
+    from flowdsl.run import Run
+
+_RUNS = 20  # that are asked for results
+_MADE = (SUCCEEDED, REUSED)
 
 __all__ = ["Members", "taken_over"]
 
@@ -28,6 +37,7 @@ class Members:
         self.version = 0
         self.crosses = False  # a task depends on one of another flow
         self._specs: Tuple[int, Mapping[str, TaskSpec]] = (0, {})
+        self._runs: List[ReferenceType[Run]] = []  # the latest of those that somebody still holds
 
     @property
     def specs(self) -> Mapping[str, TaskSpec]:
@@ -45,6 +55,22 @@ class Members:
         """Forget a task; what names it cannot run until it is defined again."""
         del self.tasks[name]
         self.version += 1
+
+    def ran(self, run: Run) -> None:
+        """Remember a run of the flow, as long as somebody holds it."""
+        self._runs = [*(one for one in self._runs if one() is not None), ref(run)][-_RUNS:]
+
+    def made(self, names: Iterable[str]) -> Dict[str, Graph]:
+        """For each of these tasks that has a result in this process, the graph of the run that made the last one."""
+        wanted, found = set(names), {}
+        for run in filter(None, (one() for one in reversed(self._runs))):
+            rows = run.snapshot().tasks
+            done = [
+                name for name in wanted if name in rows and rows[name].state in _MADE and name not in run.graph.given
+            ]
+            found.update(dict.fromkeys(done, run.graph))
+            wanted.difference_update(done)
+        return found
 
     def restore(self, specs: Sequence[TaskSpec]) -> None:
         """Take these tasks, of a flow that came from another process."""

@@ -90,6 +90,7 @@ def _make(
     again = again or Again()
     driver = _prepare(flow, graph, inputs, options, again.kept)
     run = Run(graph, driver, origin=Origin(flow, inputs, options))
+    flow.members.ran(run)
     for watcher in tuple(watchers):
         try:
             watcher(run)

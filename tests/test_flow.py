@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
+from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List
 
 import pytest
@@ -281,7 +283,7 @@ def test_a_flow_is_told_in_a_line_and_with_its_fault(etl: Flow) -> None:
 
 def test_a_flow_in_a_notebook_is_its_picture_or_its_fault(etl: Flow) -> None:
     bundle = etl._repr_mimebundle_()
-    assert set(bundle) == {"image/svg+xml", "text/plain"}
+    assert set(bundle) == {"image/svg+xml", "text/html", "text/plain"}
     etl.task("raw")(lambda report: 1)
     assert etl._repr_mimebundle_() == {"text/plain": repr(etl)}
 
@@ -565,3 +567,36 @@ def test_every_module_has_one_flow_named_after_it() -> None:
     assert space["first"] is space["second"]
     assert space["first"] is not current_flow()
     assert space["first"].name == "elsewhere"
+
+
+# ---- stale tasks
+
+
+def two_tasks() -> Flow:
+    made = Flow("stale")
+    made.task(name="flights")(lambda: 1)
+    made.task(name="clean", depends_on="flights")(lambda flights: flights)
+    return made
+
+
+def test_a_task_defined_again_after_a_run_is_stale_with_all_downstream_until_it_is_run(log_dir: Path) -> None:
+    made = two_tasks()
+    assert made.graph().stale == frozenset()
+    first = made.run(log_dir=log_dir, display="none")
+    assert made.graph().stale == frozenset()
+    made.task(name="flights")(lambda: 2)
+    assert made.graph().stale == {"flights", "clean"}
+    partly = made["flights"].run(log_dir=log_dir, display="none")
+    assert made.graph().stale == {"clean"}
+    last = made.run(log_dir=log_dir, display="none")
+    assert made.graph().stale == frozenset()
+    assert (first["clean"], partly["flights"], last["clean"]) == (1, 2, 2)
+
+
+def test_a_result_that_nobody_holds_any_more_is_not_stale(log_dir: Path) -> None:
+    made = two_tasks()
+    made.run(log_dir=log_dir, display="none")
+    two_tasks().run(log_dir=log_dir, display="none")  # now this is the last run
+    gc.collect()
+    made.task(name="flights")(lambda: 2)
+    assert made.graph().stale == frozenset()

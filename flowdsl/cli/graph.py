@@ -14,7 +14,7 @@ __all__ = ["graph"]
 @click.command()
 @FILE
 @TARGETS
-@click.option("--output", "-o", metavar="PICTURE", help="Write a .svg, .html, .dot, .png or .pdf instead.")
+@click.option("--output", "-o", metavar="PICTURE", help="Write a .svg, .html, .dot, .mmd, .png or .pdf instead.")
 def graph(file: str, targets: Tuple[str, ...], output: Optional[str]) -> None:
     """Show the graph of a .py or .ipynb FILE, as text or as a picture."""
     from flowdsl.views.save import save

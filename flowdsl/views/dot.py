@@ -7,19 +7,25 @@ hands on to the next, so that drawing never raises.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, Dict, FrozenSet, List, Mapping, Optional
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Dict, FrozenSet, Iterable, List, Mapping, Optional
 
-from flowdsl.views.drawing import MANY_BOXES, Box, Drawing, Face, drawing, faces
+from flowdsl.views.drawing import MANY_BOXES, PILED, Box, Drawing, Face, drawing, faces
 from flowdsl.views.escape import clean
 from flowdsl.views.layout import layered_svg
-from flowdsl.views.palette import GREY, INK, OUTLINE, PLAIN
+from flowdsl.views.palette import EACH_ITEM, GREY, INK, OUTLINE, PLAIN, STALE
 from flowdsl.views.renderer import find_dot, find_renderers, render
 from flowdsl.views.svg import Rubbish, adopt, recolour, text_picture
 from flowdsl.views.text import tree
 
-__all__ = ["Picture", "dot_source", "find_dot", "recolour", "render_svg", "to_dot"]
+if TYPE_CHECKING:
+    import graphviz
 
+__all__ = ["Picture", "digraph", "dot_source", "find_dot", "recolour", "render_svg", "to_dot", "to_graphviz"]
+
+_NO_ITEMS: Mapping[str, str] = MappingProxyType({})
 _LONGEST = "upstream failed"  # the second line while the layout is made, at 13 px: no state takes more room at 11
+_MAPPED = "0" * 21  # room for "x 120,000/120,000  x 9,999" at 11 px
 _KEPT_LAYOUTS = 16
 _layouts: OrderedDict[str, str] = OrderedDict()  # DOT source to template: a graph is laid out once
 
@@ -29,12 +35,15 @@ class Picture:
 
     def __init__(self, graph: Any, limit: int = MANY_BOXES) -> None:
         self.drawing = drawing(graph, limit)
-        self._given = graph.given
+        self._given, self._stale = graph.given, stale_of(graph)
         self._templates: Dict[bool, str] = {}
 
-    def svg(self, states: Optional[Mapping[str, str]] = None) -> str:
-        """The picture in the given states (name to state); without them, the graph as it was defined."""
-        shown = faces(self.drawing, states, self._given)
+    def svg(self, states: Optional[Mapping[str, str]] = None, items: Mapping[str, str] = _NO_ITEMS) -> str:
+        """The picture in the given states (name to state); without them, the graph as it was defined.
+
+        `items` says how far mapped tasks are: "120/200".
+        """
+        shown = faces(self.drawing, states, self._given, items=items, stale=self._stale)
         return recolour(self._template(states is not None, shown), shown)
 
     def _template(self, with_states: bool, shown: Mapping[str, Face]) -> str:
@@ -44,35 +53,59 @@ class Picture:
         return found
 
 
+def stale_of(graph: Any) -> FrozenSet[str]:
+    """The names of the tasks that are newer than their last result, where the graph knows any."""
+    found: FrozenSet[str] = getattr(graph, "stale", frozenset())
+    return found
+
+
 def to_dot(graph: Any, states: Optional[Mapping[str, str]] = None) -> str:
     """The DOT source of `graph`, coloured by `states` where they are given; nodes are called n0, n1, ..."""
+    return str(to_graphviz(graph, states).source)
+
+
+def to_graphviz(graph: Any, states: Optional[Mapping[str, str]] = None) -> graphviz.Digraph:
+    """`graph` as an object of the graphviz package, coloured by `states` where they are given."""
     picture = drawing(graph)
-    return dot_source(picture, faces(picture, states, graph.given))
+    return digraph(picture, faces(picture, states, graph.given, stale=stale_of(graph)))
 
 
-def render_svg(graph: Any, states: Optional[Mapping[str, str]] = None) -> str:
+def render_svg(graph: Any, states: Optional[Mapping[str, str]] = None, items: Mapping[str, str] = _NO_ITEMS) -> str:
     """The picture of `graph` as SVG, coloured by `states` (name to state); never raises."""
     try:
-        return Picture(graph).svg(states)
+        return Picture(graph).svg(states, items)
     except Exception:
         return text_picture(_safe_tree(graph, states), "flow")
 
 
 def dot_source(picture: Drawing, shown: Mapping[str, Face]) -> str:
-    """`picture` in DOT. Labels are cleaned and escaped; ids are our own; nothing else comes from the user."""
+    """`picture` in DOT."""
+    return str(digraph(picture, shown).source)
+
+
+def digraph(picture: Drawing, shown: Mapping[str, Face]) -> graphviz.Digraph:
+    """`picture` for Graphviz. Labels are cleaned and escaped; ids are our own; nothing else comes from the user."""
     import graphviz
 
-    source = graphviz.Digraph("flow", graph_attr=_GRAPH, node_attr=_NODE, edge_attr=_EDGE)
+    made = graphviz.Digraph("flow", graph_attr=_GRAPH, node_attr=_NODE, edge_attr=_EDGE)
     if picture.note:
-        source.attr(label=_quoted(picture.note), fontname="Helvetica", fontsize="11", fontcolor=GREY)
-    for box in picture.boxes:
-        source.node(box.id, label=_label(box, shown[box.id]), id=box.id, **_dressed(box, shown[box.id]))
+        made.attr(label=_quoted(picture.note), fontname="Helvetica", fontsize="11", fontcolor=GREY)
+    for group in picture.groups:
+        with made.subgraph(name=f"cluster_{group.id}") as frame:
+            frame.attr(label=_quoted(group.title), id=group.id, **_FRAME)
+            _add_boxes(frame, (box for box in picture.boxes if box.group == group.id), shown)
+    _add_boxes(made, (box for box in picture.boxes if not box.group), shown)
     for arrow in picture.arrows:
         more = {"style": "dashed"} if arrow.ordered else {}
         if arrow.label:
             more["label"] = _quoted(arrow.label)
-        source.edge(arrow.source, arrow.target, **more)
-    return str(source.source)
+        made.edge(arrow.source, arrow.target, **more)
+    return made
+
+
+def _add_boxes(made: graphviz.Digraph, boxes: Iterable[Box], shown: Mapping[str, Face]) -> None:
+    for box in boxes:
+        made.node(box.id, label=_label(box, shown[box.id]), id=box.id, **_dressed(box, shown[box.id]))
 
 
 _GRAPH = {"rankdir": "LR", "bgcolor": "transparent", "nodesep": "0.22", "ranksep": "0.42", "pad": "0.1"}
@@ -86,6 +119,16 @@ _NODE = {
     "margin": "0.19,0.06",
     "height": "0.4",
     "width": "0.5",
+}
+_FRAME = {
+    "style": "rounded",
+    "color": GREY,
+    "penwidth": "0.7",
+    "fontcolor": GREY,
+    "fontname": "Helvetica",
+    "fontsize": "11",
+    "labeljust": "l",
+    "margin": "10",
 }
 _EDGE = {
     "color": GREY,
@@ -101,7 +144,7 @@ def _dressed(box: Box, face: Face) -> Dict[str, str]:
     if box.kind == "input":
         return {"style": "rounded,dashed", "color": GREY, "fontcolor": GREY}
     more = {"fillcolor": face.fill}
-    if box.kind == "stack":
+    if box.kind in PILED:
         more["peripheries"] = "2"
     return more
 
@@ -132,6 +175,8 @@ def _reserve(picture: Drawing, shown: Mapping[str, Face]) -> Dict[str, Face]:
 def _widest(box: Box, face: Face) -> str:
     if not face.text:
         return ""
+    if box.kind == "map":
+        return face.text if face.text in (EACH_ITEM, STALE.text) else _MAPPED
     return _LONGEST if box.kind != "stack" else _stack_text(len(box.members))
 
 

@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Callable, Dict, Hashable, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from types import MappingProxyType
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    FrozenSet,
+    Hashable,
+    Iterable,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
 from flowdsl.views.escape import clean, shorten
-from flowdsl.views.palette import PLAIN, counts_text, look, worst
+from flowdsl.views.palette import EACH_ITEM, PLAIN, STALE, counts_text, look, worst
 
-__all__ = ["FEW_BOXES", "MANY_BOXES", "Arrow", "Box", "Drawing", "Face", "drawing", "faces"]
+__all__ = ["FEW_BOXES", "MANY_BOXES", "PILED", "Arrow", "Box", "Drawing", "Face", "Group", "drawing", "faces"]
 
 MANY_BOXES = 150  # more than this are neither readable nor quick to lay out
 FEW_BOXES = 30  # what the smallest picture shows
 _ARROWS_A_BOX, _ARROWS_A_STACK = 6, 3  # a picture with more arrows than this for each box shows nothing
 _MOST_LEVELS = 16
 _TITLE = 40  # columns
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+PILED = frozenset(("stack", "map"))  # kinds of boxes that are drawn as several behind each other
 
 
 class Box(NamedTuple):
-    """`kind` is "task", "given", "input" or "stack" (several tasks); `members` are the tasks in it."""
+    """`kind` is "task", "map" (a mapped task), "given", "input" or "stack" (several tasks); `members` are its tasks."""
 
     id: str  # synthetic: n0, n1, ...
     title: str  # clean, not escaped
     kind: str
     members: Tuple[str, ...]
+    group: str = ""  # the id of the group that it stands in
+
+
+class Group(NamedTuple):
+    """Boxes that are framed together: tasks with the same first tag."""
+
+    id: str  # synthetic: g0, g1, ...
+    title: str  # clean, not escaped
 
 
 class Arrow(NamedTuple):
@@ -43,6 +67,7 @@ class Drawing(NamedTuple):
     arrows: Tuple[Arrow, ...]
     tasks: int
     note: str = ""
+    groups: Tuple[Group, ...] = ()
 
 
 class Face(NamedTuple):
@@ -67,25 +92,50 @@ def drawing(graph: Any, limit: int = MANY_BOXES) -> Drawing:
     return _by_level(graph, levels)
 
 
-def faces(picture: Drawing, states: Optional[Mapping[str, str]], given: Iterable[str] = ()) -> Dict[str, Face]:
-    """What each box shows, by its id; without states a plain fill and no second line (but for given tasks)."""
-    replaced = frozenset(given)
-    return {box.id: _face(box, states, replaced) for box in picture.boxes}
+def faces(
+    picture: Drawing,
+    states: Optional[Mapping[str, str]],
+    given: Iterable[str] = (),
+    *,
+    items: Mapping[str, str] = _NOTHING,
+    stale: Iterable[str] = (),
+) -> Dict[str, Face]:
+    """What each box shows, by its id; without states a plain fill and no second line (but for given and stale tasks).
+
+    `items` says how far mapped tasks are ("120/200"), `stale` which tasks are newer than their last result; that is
+    shown where no states are.
+    """
+    marks = _Marks(frozenset(given), frozenset(stale), items)
+    return {box.id: _face(box, states, marks) for box in picture.boxes}
 
 
-def _face(box: Box, states: Optional[Mapping[str, str]], given: Any) -> Face:
+class _Marks(NamedTuple):
+    given: FrozenSet[str]
+    stale: FrozenSet[str]
+    items: Mapping[str, str]
+
+
+def _face(box: Box, states: Optional[Mapping[str, str]], marks: _Marks) -> Face:
     if box.kind == "input":
         return Face("none", "")
     if box.kind == "given":
         how = look("succeeded", "given")
         return Face(how.fill, how.text)
     if states is None:
-        return Face(PLAIN, "")
-    if box.kind == "task":
-        how = look(states.get(box.members[0], "pending"))
-        return Face(how.fill, how.text)
+        return _unstated(box, marks.stale)
+    if box.kind != "stack":
+        how, items = look(states.get(box.members[0], "pending")), marks.items.get(box.members[0])
+        return Face(how.fill, how.text if items is None else f"{how.icon} {items}")
     counts = Counter(states.get(name, "pending") for name in box.members)
     return Face(look(worst(counts)).fill, counts_text(counts, words=False, most=4))
+
+
+def _unstated(box: Box, stale: FrozenSet[str]) -> Face:
+    """A box of a graph that nobody has run, or whose results are there but for those that are stale."""
+    found = sum(1 for name in box.members if name in stale)
+    if found:
+        return Face(STALE.fill, STALE.text if box.kind != "stack" else f"{STALE.icon} {found:,} {STALE.word}")
+    return Face(PLAIN, EACH_ITEM if box.kind == "map" else "")
 
 
 # ---- tasks one by one
@@ -95,8 +145,9 @@ def _one_by_one(graph: Any, limit: int) -> Drawing:
     # Inputs come first: our own layout takes the order of the boxes for that of the arrows.
     wanted = list(graph.inputs.values()) if len(graph.tasks) + len(graph.inputs) <= limit else []
     ids: Dict[str, str] = {name: f"n{at}" for at, name in enumerate(graph.tasks, len(wanted))}
+    groups = {tag: f"g{at}" for at, tag in enumerate(dict.fromkeys(filter(None, map(_tag, graph.tasks.values()))))}
     boxes = [Box(f"n{at}", _input(one), "input", ()) for at, one in enumerate(wanted)]
-    boxes += [_task(ids[name], name, graph) for name in graph.tasks]
+    boxes += [_task(ids[name], name, graph, groups.get(_tag(graph.tasks[name]), "")) for name in graph.tasks]
     arrows = [Arrow(f"n{at}", ids[task], False) for at, one in enumerate(wanted) for task in one.tasks if task in ids]
     arrows += [
         Arrow(ids[edge.source], ids[edge.target], edge.parameter is None, _item(edge.path))
@@ -104,11 +155,18 @@ def _one_by_one(graph: Any, limit: int) -> Drawing:
         for edge in graph.edges[name]
         if edge.source in ids
     ]
-    return Drawing(clean(graph.flow), tuple(boxes), _without_doubles(arrows), len(graph.tasks))
+    framed = tuple(Group(ident, shorten(tag, _TITLE)) for tag, ident in groups.items())
+    return Drawing(clean(graph.flow), tuple(boxes), _without_doubles(arrows), len(graph.tasks), groups=framed)
 
 
-def _task(ident: str, name: str, graph: Any) -> Box:
-    return Box(ident, shorten(name, _TITLE), "given" if name in graph.given else "task", (name,))
+def _task(ident: str, name: str, graph: Any, group: str = "") -> Box:
+    kind = "given" if name in graph.given else "map" if graph.tasks[name].map else "task"
+    return Box(ident, shorten(name, _TITLE), kind, (name,), group)
+
+
+def _tag(spec: Any) -> str:
+    """The tag that a task is framed by: its first."""
+    return spec.tags[0] if spec.tags else ""
 
 
 def _input(one: Any) -> str:

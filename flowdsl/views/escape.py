@@ -5,12 +5,16 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from reprlib import Repr
 from typing import Any
 
-__all__ = ["clean", "columns", "esc", "safe_str", "shorten"]
+__all__ = ["clean", "columns", "esc", "safe_repr", "safe_str", "shorten"]
 
 # A terminal's escape sequences go as a whole, so that "\x1b[31mred" becomes "red" and not "[31mred".
 _SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
+_REPR = Repr()  # looks at a few items only, however many a value has
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
 _BLANKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 # C0 and C1 controls, surrogates (UTF-8 cannot write them), characters that no XML document may hold, those that
 # turn the direction of the text after them, invisible ones, and the private use area (`svg.py` keeps its places there).
@@ -23,6 +27,14 @@ def safe_str(value: Any) -> str:
     """`str(value)`, or the name of its type where that raises."""
     try:
         return str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
+
+
+def safe_repr(value: Any) -> str:
+    """`repr(value)`, cut to some length, without addresses; the name of its type where that raises."""
+    try:
+        return _ADDRESS.sub("", _REPR.repr(value))
     except Exception:
         return f"<{type(value).__name__}>"
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import AbstractSet, Dict, List, NamedTuple, Sequence, Tuple
 
-from flowdsl.views.drawing import Arrow, Box, Drawing
+from flowdsl.views.bands import FRAME_PAD, FRAME_TOP, Frame, bands_of, frames_of
+from flowdsl.views.drawing import PILED, Arrow, Box, Drawing
 from flowdsl.views.escape import columns, esc
 from flowdsl.views.palette import GREY, INK, OUTLINE, PLAIN
 from flowdsl.views.svg import place, root
@@ -66,18 +67,27 @@ class _Layers:
 def layered_svg(picture: Drawing, tall: AbstractSet[str] = frozenset()) -> str:
     """A picture as an SVG template; the boxes `tall` keep a place for a second line of text."""
     layers = _Layers(picture, tall)
-    _order(layers)
-    centres = _place(layers)
-    widths = [_PAD + _CHAR * max(columns(box.title), 15 if box.id in tall else 4) for box in picture.boxes]
-    xs, across = _columns(layers, widths)
+    bands = bands_of([box.group for box in picture.boxes], layers.layer, layers.left, layers.right)
+    _order(layers, bands)
+    centres = _place(layers, bands, bool(picture.groups))
+    widths = [_PAD + _CHAR * max(columns(box.title), _least(box, tall)) for box in picture.boxes]
+    xs, across = _columns(layers, widths, bool(picture.groups))
     down = max((y + layers.height[n] / 2 for n, y in enumerate(centres)), default=0.0) + _MARGIN
+    down += FRAME_PAD if picture.groups else 0.0
     points = [Point(xs[layers.layer[n]], y) for n, y in enumerate(centres)]
-    body = [_arrow(arrow, way, points, widths) for arrow, way in zip(picture.arrows, layers.way)]
+    framed = [Frame(points[n].x, points[n].y, widths[n], layers.height[n]) for n in range(len(widths))]
+    body = frames_of(picture.groups, [box.group for box in picture.boxes], framed)
+    body += [_arrow(arrow, way, points, widths) for arrow, way in zip(picture.arrows, layers.way)]
     body += [_box(box, points[n], widths[n], layers.height[n], box.id in tall) for n, box in enumerate(picture.boxes)]
     if picture.note:
         body.append(_text(across / 2, down + 8, 11, GREY, esc(picture.note)))
         across, down = max(across, 6.2 * columns(picture.note)), down + 14
     return root(across, down, "".join(body), f"flow {picture.flow}: {picture.tasks} tasks")
+
+
+def _least(box: Box, tall: AbstractSet[str]) -> int:
+    """Columns, at 13 px, that a second line at 11 px may need."""
+    return 4 if box.id not in tall else 18 if box.kind == "map" else 15
 
 
 # ---- the four steps
@@ -97,15 +107,15 @@ def _longest_paths(boxes: Sequence[Box], ends: Sequence[Tuple[int, int]]) -> Lis
     return layer
 
 
-def _order(layers: _Layers) -> None:
-    """Sort each layer by the mean position of its neighbours, from left to right and back."""
+def _order(layers: _Layers, bands: Sequence[int]) -> None:
+    """Sort each layer by band and by the mean position of its neighbours, from left to right and back."""
     position = [0.0] * len(layers.layer)
     for row in layers.rows:
         _number(row, position)
     for sweep in range(_SWEEPS):
         near = layers.right if sweep % 2 else layers.left
         for row in layers.rows[::-1] if sweep % 2 else layers.rows:
-            row.sort(key=lambda n: _mean(near[n], position))
+            row.sort(key=lambda n: (bands[n], _mean(near[n], position)))
             _number(row, position)
 
 
@@ -118,20 +128,36 @@ def _mean(near: List[int], position: List[float]) -> float:
     return sum([position[n] for n in near]) / len(near) if near else 0.5
 
 
-def _place(layers: _Layers) -> List[float]:
-    """The vertical centre of each box and bend: near the mean of its neighbours, in order, not too close."""
+def _place(layers: _Layers, bands: Sequence[int], framed: bool) -> List[float]:
+    """The vertical centre of each box and bend: near the mean of its neighbours, in order, not too close.
+
+    Each band is placed for itself, one below the other.
+    """
     y = [0.0] * len(layers.layer)
-    for row in layers.rows:
+    top = _MARGIN
+    for band in range(1 + max(bands, default=0)):
+        members = [n for n in range(len(y)) if bands[n] == band]
+        _settle(layers, bands, band, y)
+        top += FRAME_TOP if framed else 0.0
+        shift = top - min((y[n] - layers.height[n] / 2 for n in members), default=0.0)
+        for n in members:
+            y[n] += shift
+        top = max((y[n] + layers.height[n] / 2 for n in members), default=top) + (FRAME_PAD if framed else 0.0)
+    return y
+
+
+def _settle(layers: _Layers, bands: Sequence[int], band: int, y: List[float]) -> None:
+    rows = [[n for n in row if bands[n] == band] for row in layers.rows]
+    for row in rows:
         _apart(row, y, layers.height)
     for turn in range(_RELAXATIONS):
         near = layers.left if turn % 2 else layers.right
-        for row in layers.rows if turn % 2 else layers.rows[::-1]:
+        for row in rows if turn % 2 else rows[::-1]:
             for n in row:
-                if near[n]:
-                    y[n] = sum([y[other] for other in near[n]]) / len(near[n])
+                beside = [y[other] for other in near[n] if bands[other] == band]
+                if beside:
+                    y[n] = sum(beside) / len(beside)
             _apart(row, y, layers.height)
-    top = min((y[n] - layers.height[n] / 2 for n in range(len(y))), default=0.0) - _MARGIN
-    return [value - top for value in y]
 
 
 def _apart(row: List[int], y: List[float], height: List[float]) -> None:
@@ -150,15 +176,15 @@ def _apart(row: List[int], y: List[float], height: List[float]) -> None:
         y[n] = (down[at] + up[at]) / 2
 
 
-def _columns(layers: _Layers, widths: Sequence[float]) -> Tuple[List[float], float]:
+def _columns(layers: _Layers, widths: Sequence[float], framed: bool) -> Tuple[List[float], float]:
     """The horizontal centre of each layer, and the width of all."""
     widest = [max([widths[n] for n in row if n < len(widths)], default=0.0) for row in layers.rows]
     centres: List[float] = []
-    x = _MARGIN
+    x = _MARGIN + (FRAME_PAD if framed else 0.0)
     for width in widest:
         centres.append(x + width / 2)
         x += width + _GAP
-    return centres, x - _GAP + _MARGIN
+    return centres, x - _GAP + _MARGIN + (FRAME_PAD if framed else 0.0)
 
 
 # ---- the marks
@@ -170,7 +196,7 @@ def _box(box: Box, at: Point, width: float, height: float, tall: bool) -> str:
         f' x="{at.x - width / 2:.1f}" y="{at.y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" rx="7"'
         f' stroke="{GREY if plain else OUTLINE}"'
     )
-    parts = [_shadow(at, width, height)] if box.kind == "stack" else []
+    parts = [_shadow(at, width, height)] if box.kind in PILED else []
     fill = 'fill="none" stroke-dasharray="4,3"' if plain else f'class="b" fill="{PLAIN}"'
     parts.append(f"<rect {fill}{shape}/>")
     ink = GREY if plain else INK

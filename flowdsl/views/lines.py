@@ -6,12 +6,13 @@ import time
 from typing import Any, Callable, List, Optional
 
 from flowdsl.engine import states as st
+from flowdsl.settings import options
 from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.escape import clean, shorten
 from flowdsl.views.painter import Painter
 from flowdsl.views.palette import counts_text, look
 from flowdsl.views.stream import Stream
-from flowdsl.views.times import clock_time, duration, steady
+from flowdsl.views.times import clock_time, steady, took
 from flowdsl.views.watch import News, Watch, running
 
 __all__ = ["LineView", "ended_line", "news_line"]
@@ -75,7 +76,7 @@ class LineView:
         now = self._timer()
         snapshot = self._read()
         lines = self._news(snapshot)
-        if now >= self._report_at:
+        if now >= self._report_at and not options.stable_repr:
             lines.append(_report(snapshot, self._clock()))
             self._wait = min(2 * self._wait, _SLOWEST_REPORT)
             self._report_at = now + self._wait
@@ -94,7 +95,7 @@ class LineView:
     def _say(self, lines: List[str]) -> None:
         if lines:
             at = clock_time(self._clock())
-            self._stream.write("".join(f"{at} {line}\n" for line in lines))
+            self._stream.write("".join(f"{at} {line}".lstrip() + "\n" for line in lines))
 
 
 def news_line(item: News) -> str:
@@ -109,11 +110,8 @@ def news_line(item: News) -> str:
 def ended_line(snapshot: Any) -> str:
     """`v flow etl succeeded in 3.2 s: 12 succeeded (run 20261122-...)`."""
     how = look(snapshot.state)
-    took = ""
-    if snapshot.started_at is not None and snapshot.ended_at is not None:
-        took = f" in {duration(snapshot.ended_at - snapshot.started_at)}"
-    head = f"{how.icon} flow {shorten(snapshot.flow, 60)} {how.word}{took}"
-    return f"{head}: {counts_text(snapshot.counts)} (run {clean(snapshot.run_id)})"
+    head = f"{how.icon} flow {shorten(snapshot.flow, 60)} {how.word}{took(snapshot)}: {counts_text(snapshot.counts)}"
+    return head if options.stable_repr else f"{head} (run {clean(snapshot.run_id)})"
 
 
 def _report(snapshot: Any, now: float) -> str:

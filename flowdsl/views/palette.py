@@ -11,7 +11,7 @@ from typing import Dict, Mapping, NamedTuple, Tuple
 
 from flowdsl.views.escape import shorten
 
-__all__ = ["GREY", "INK", "OUTLINE", "PLAIN", "Look", "by_weight", "counts_text", "look", "worst"]
+__all__ = ["EACH_ITEM", "GREY", "INK", "OUTLINE", "PLAIN", "STALE", "Look", "by_weight", "counts_text", "look", "worst"]
 
 INK = "#111827"  # text on a fill
 GREY = "#808590"  # text and lines on the page itself
@@ -47,6 +47,8 @@ _LOOKS: Dict[str, Look] = {
     "reused": Look("\u2248", "reused", "#bfe6d6"),
     "skipped": Look("\u00bb", "skipped", "#d3d3ce"),
 }
+EACH_ITEM = "each item"  # what a mapped task shows before it is known how many there are
+STALE = Look("\u25b3", "stale", "#f6e9b2")  # a flag of a task, not a state
 _GIVEN = Look("\u25c6", "given", "#bfe6d6")
 
 

@@ -7,22 +7,27 @@ from pathlib import Path
 from typing import Any, Mapping, Optional, Union
 
 from flowdsl.errors import ConfigError, RendererMissing
+from flowdsl.views.details import details_html
 from flowdsl.views.dot import render_svg, to_dot
 from flowdsl.views.escape import esc
+from flowdsl.views.mermaid import to_mermaid
+from flowdsl.views.page import page
 from flowdsl.views.renderer import find_renderers, render
 from flowdsl.views.static import image
 from flowdsl.views.text import tree
 
 __all__ = ["KINDS", "save"]
 
-KINDS = (".svg", ".html", ".dot", ".png", ".pdf")
+KINDS = (".svg", ".html", ".dot", ".mmd", ".png", ".pdf")
+MOST_ROWS = 1000  # of the table in an HTML page
 _PATIENCE = 60.0  # seconds
 
 
 def save(graph: Any, path: Union[str, os.PathLike[str]], states: Optional[Mapping[str, str]] = None) -> Path:
-    """Write a picture of `graph` to `path` and return the path; its suffix is the kind: svg, html, dot, png or pdf.
+    """Write a picture of `graph` to `path` and return the path; its suffix says which kind.
 
-    `states` (name to state) colours it. SVG, HTML and DOT always work.
+    `states` (name to state) colours it. The kinds are svg, html, dot, mmd (Mermaid), png and pdf; all but the last
+    two always work.
 
     Raises:
         RendererMissing: png or pdf, and no renderer is there, or none can make that.
@@ -41,6 +46,8 @@ def _made(graph: Any, kind: str, states: Optional[Mapping[str, str]]) -> bytes:
         return _page(graph, states).encode()
     if kind == ".dot":
         return to_dot(graph, states).encode()
+    if kind == ".mmd":
+        return to_mermaid(graph, states).encode()
     if kind in (".png", ".pdf"):
         return _by_renderer(graph, kind[1:], states)
     raise ConfigError(f"save: {kind or 'a name without suffix'!r} is no kind of picture; use one of {', '.join(KINDS)}")
@@ -62,9 +69,5 @@ _SIGNATURES = {"png": b"\x89PNG", "pdf": b"%PDF"}
 
 def _page(graph: Any, states: Optional[Mapping[str, str]]) -> str:
     text = "\n".join(esc(line) for line in tree(graph, states).splitlines())
-    title = f"flow {esc(graph.flow)}"
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title></head>'
-        f'<body style="font-family:sans-serif"><h1 style="font-size:1.2em">{title}</h1>'
-        f"{image(render_svg(graph, states))}<pre>{text}</pre></body></html>\n"
-    )
+    table = details_html(graph, MOST_ROWS)
+    return page(f"flow {graph.flow}", f"{image(render_svg(graph, states))}{table}<pre>{text}</pre>")

@@ -9,18 +9,21 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from flowdsl.settings import options
+from flowdsl.views.details import details_html
 from flowdsl.views.dot import Picture, render_svg
 from flowdsl.views.drawing import FEW_BOXES
 from flowdsl.views.escape import clean, esc, shorten
 from flowdsl.views.palette import GREY, counts_text, look
 from flowdsl.views.svg import size
-from flowdsl.views.table import pill, states_of, table_html
+from flowdsl.views.table import counts_of, items_of, pill, states_of, table_html
 from flowdsl.views.text import tree
-from flowdsl.views.times import duration
+from flowdsl.views.times import took
 from flowdsl.views.watch import error_line
 
 __all__ = [
     "BUDGET",
+    "beside",
     "graph_bundle",
     "headline",
     "image",
@@ -37,18 +40,36 @@ _PAGE = 1200  # pixels that a notebook has
 _READABLE = 0.75  # how far a picture may shrink
 
 Bundle = Dict[str, str]
+States = Mapping[str, str]
 
 
 def graph_bundle(graph: Any) -> Tuple[Bundle, Dict[str, Any]]:
-    """The data and the metadata of a graph's repr: `image/svg+xml` and `text/plain`; never raises.
+    """The data and the metadata of a graph's repr: HTML, `image/svg+xml` and `text/plain`; never raises.
 
-    A picture that is wider than a notebook is marked as unconfined: it scrolls, where it would be shrunk until
-    nobody can read it.
+    The HTML is the picture with the table of tasks. A picture that is wider than a notebook is marked as unconfined:
+    it scrolls, where it would be shrunk until nobody can read it.
     """
     bundle = {"text/plain": _safe_text(graph)}
     picture = render_svg(graph)
     bundle["image/svg+xml"] = picture
+    html = _graph_html(graph, picture)
+    if html:
+        bundle["text/html"] = html
     return bundle, {"image/svg+xml": {"unconfined": True}} if least_width(picture) > _PAGE else {}
+
+
+def beside(picture: str, table: str) -> str:
+    """A picture with a table: beside it where there is room, else below."""
+    return f'<div style="display:flex;flex-wrap:wrap;align-items:flex-start;gap:4px 24px">{picture}{table}</div>'
+
+
+def _graph_html(graph: Any, picture: str) -> str:
+    """ "" where it would be too much, or where something in the graph is not what it should be."""
+    try:
+        html = beside(image(picture), f"<div>{details_html(graph)}</div>")
+    except Exception:
+        return ""
+    return html if len(html.encode("utf-8", "replace")) <= BUDGET else ""
 
 
 def run_bundle(graph: Any, snapshot: Any) -> Bundle:
@@ -65,7 +86,7 @@ def plan_bundle(graph: Any, states: Mapping[str, str], text: str) -> Bundle:
     """The picture of what will run, its states those with which it begins, and the text beside it; never raises."""
     bundle = {"text/plain": text}
     try:
-        picture = _picture(graph, states, None) or _picture(graph, states, FEW_BOXES) or ""
+        picture = _picture(graph, states, {}, None) or _picture(graph, states, {}, FEW_BOXES) or ""
         bundle["text/html"] = f"<div>{'<br>'.join(map(esc, text.splitlines()))}{picture}</div>"
     except Exception:
         bundle["text/html"] = f"<pre>{_escaped_lines(text)}</pre>"
@@ -77,7 +98,7 @@ def run_html(graph: Any, snapshot: Any) -> str:
     head = f'<div style="margin:2px 0">{headline(snapshot)}</div>'
     table = table_html(snapshot)
     for limit in (None, FEW_BOXES):
-        picture = _picture(graph, states_of(snapshot), limit)
+        picture = _picture(graph, states_of(snapshot), items_of(snapshot), limit)
         if picture is not None and len((head + picture + table).encode()) <= BUDGET:
             return f"<div>{head}{picture}{table}</div>"
     return f"<div>{head}{table}</div>"
@@ -86,10 +107,11 @@ def run_html(graph: Any, snapshot: Any) -> str:
 def headline(snapshot: Any) -> str:
     """One line of HTML: the flow, how the run ended, how long it took, how many tasks are in which state."""
     parts = [f"<b>{esc(shorten(snapshot.flow, 60))}</b>", pill(look(snapshot.state))]
-    if snapshot.started_at is not None and snapshot.ended_at is not None:
-        parts.append(f"in {duration(snapshot.ended_at - snapshot.started_at)}")
-    parts.append(esc(counts_text(snapshot.counts)))
-    parts.append(f'<span style="color:{GREY}">run {esc(shorten(snapshot.run_id, 60))}</span>')
+    parts.append(took(snapshot).strip())
+    parts.append(esc(counts_text(counts_of(snapshot))))
+    if not options.stable_repr:
+        parts.append(f'<span style="color:{GREY}">run {esc(shorten(snapshot.run_id, 60))}</span>')
+    parts = list(filter(None, parts))
     return " &#160; ".join(parts)
 
 
@@ -110,9 +132,8 @@ def least_width(svg: str) -> int:
 
 def run_text(graph: Any, snapshot: Any) -> str:
     """The run as text: headline, tree, and what failed."""
-    took = None if snapshot.ended_at is None or snapshot.started_at is None else snapshot.ended_at - snapshot.started_at
-    head = f"run {clean(snapshot.run_id)}: {look(snapshot.state).text}" + (f" in {duration(took)}" if took else "")
-    lines = [head, tree(graph, states_of(snapshot))]
+    which = "run" if options.stable_repr else f"run {clean(snapshot.run_id)}"
+    lines = [f"{which}: {look(snapshot.state).text}{took(snapshot)}", tree(graph, states_of(snapshot))]
     failed = [row for row in list(snapshot.tasks.values()) if row.state in ("failed", "timed_out")]
     for row in failed[:10]:
         text = row.error or "" if row.latest is None else error_line(row.latest)
@@ -122,8 +143,8 @@ def run_text(graph: Any, snapshot: Any) -> str:
     return "\n".join(lines)
 
 
-def _picture(graph: Any, states: Mapping[str, str], limit: Optional[int]) -> Optional[str]:
-    svg = render_svg(graph, states) if limit is None else Picture(graph, limit).svg(states)
+def _picture(graph: Any, states: States, items: States, limit: Optional[int]) -> Optional[str]:
+    svg = render_svg(graph, states, items) if limit is None else Picture(graph, limit).svg(states, items)
     return image(svg) if len(svg) * 4 // 3 <= _PICTURE else None
 
 

@@ -6,12 +6,13 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.engine import states as st
 from flowdsl.engine.failures import Failure, failures
+from flowdsl.settings import options
 from flowdsl.views.escape import columns, shorten
 from flowdsl.views.palette import counts_text, look
-from flowdsl.views.times import duration
+from flowdsl.views.times import duration, took
 from flowdsl.views.users_line import users_line
 
-__all__ = ["failure_lines", "summary"]
+__all__ = ["failure_lines", "result_text", "shown_failures", "summary"]
 
 _WIDTH = 100  # columns of a result or a line of code
 _ERROR = 300  # and of an error
@@ -32,10 +33,10 @@ def summary(snapshot: Any, log_dir: str, results: Optional[Mapping[str, Any]] = 
         ("retried", _retried(snapshot)),
         ("slowest", _slowest(snapshot)),
         *((name, [result_text(value)]) for name, value in (results or {}).items()),
-        ("log", [log_dir]),
+        ("log", [] if options.stable_repr else [log_dir]),
     ]
     shown = [(shorten(heading, 24), lines) for heading, lines in entries if lines]
-    width = max(columns(heading) for heading, _ in shown)
+    width = max((columns(heading) for heading, _ in shown), default=0)
     below = [line for entry in shown for line in _beside(*entry, width)]
     return "\n".join([_headline(snapshot), *below] if headline else below)
 
@@ -47,15 +48,12 @@ def _beside(heading: str, lines: Sequence[str], width: int) -> List[str]:
 
 def _headline(snapshot: Any) -> str:
     how = look(snapshot.state)
-    took = ""
-    if snapshot.started_at is not None and snapshot.ended_at is not None:
-        took = " in " + duration(snapshot.ended_at - snapshot.started_at)
+    how_long = took(snapshot)
     if snapshot.state == st.CANCELLED:
-        took += " (%s)" % st.CAUSES.get(snapshot.cause, snapshot.cause)
+        how_long += " (%s)" % st.CAUSES.get(snapshot.cause, snapshot.cause)
     tasks, attempts = len(snapshot.tasks), len(snapshot.attempts)
-    return "%s%s: %s of %s; %s" % (
-        how.text, took, counts_text(snapshot.counts) or "nothing", _count(tasks, "task"), _count(attempts, "attempt")
-    )  # fmt: skip
+    counts = counts_text(snapshot.counts) or "nothing"
+    return "%s%s: %s of %s; %s" % (how.text, how_long, counts, _count(tasks, "task"), _count(attempts, "attempt"))
 
 
 def _count(n: int, what: str) -> str:
@@ -63,9 +61,16 @@ def _count(n: int, what: str) -> str:
 
 
 def _failed(snapshot: Any) -> List[str]:
-    found = failures(snapshot)
+    found = shown_failures(snapshot)
     lines = [line for one in found[:_FAILED] for line in failure_lines(one)]
     return lines + (["and %s more" % format(len(found) - _FAILED, ",")] if len(found) > _FAILED else [])
+
+
+def shown_failures(snapshot: Any) -> Sequence[Failure]:
+    """The failures in the order of their ends, or of the tasks where the order must be the same each time."""
+    found = failures(snapshot)
+    order = {name: at for at, name in enumerate(snapshot.tasks)} if options.stable_repr else {}
+    return sorted(found, key=lambda one: order.get(one.task, 0))
 
 
 def failure_lines(one: Failure) -> List[str]:
@@ -101,6 +106,8 @@ def _slowest(snapshot: Any) -> List[str]:
         if attempt.started_at is not None and attempt.ended_at is not None:
             took = attempt.ended_at - attempt.started_at
             longest[attempt.task] = max(took, longest.get(attempt.task, 0.0))
+    if options.stable_repr:
+        return []
     slow = sorted((name for name in longest if longest[name] >= _WORTH), key=lambda name: -longest[name])[:_SLOW]
     return [", ".join("%s %s" % (shorten(name, 30), duration(longest[name])) for name in slow)] if slow else []
 

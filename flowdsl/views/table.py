@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from flowdsl.engine import states as st
+from flowdsl.settings import options
 from flowdsl.views.escape import esc, shorten
 from flowdsl.views.palette import GREY, INK, Look, by_weight, counts_text, look
 from flowdsl.views.times import duration
 from flowdsl.views.users_line import users_line
 from flowdsl.views.watch import error_line
 
-__all__ = ["html_table", "pill", "states_of", "table_html"]
+__all__ = ["counts_of", "html_table", "items_of", "pill", "rows_of", "states_of", "table_html"]
 
 MOST_ROWS = 30
 _ERROR, _NAME = 240, 60  # columns
@@ -23,12 +25,13 @@ def table_html(snapshot: Any, limit: int = MOST_ROWS) -> str:
 
     Beyond `limit` rows those that did not end well come first, then the slowest, and the rest is counted.
     """
-    rows = list(snapshot.tasks.values())
-    shown, left = _chosen(rows, limit)
-    heads = ("task", "state", "attempts", "waited", "took", "worker", "error")
-    body = [_cells(row) for row in shown]
-    width = len(heads) if any(cells[-1] for cells in body) else len(heads) - 1
-    return html_table(heads[:width], [cells[:width] for cells in body]) + _rest(left)
+    shown, left = _chosen(rows_of(snapshot), limit)
+    heads = ("task", "state", "items", "attempts", "waited", "took", "worker", "error")
+    items = items_of(snapshot)
+    body = [_cells(row, items) for row in shown]
+    always = ("task", "state", "attempts") if options.stable_repr else ("task", "state", "attempts", "waited", "took")
+    kept = [at for at, head in enumerate(heads) if head in always or any(cells[at] for cells in body)]
+    return html_table([heads[at] for at in kept], [[cells[at] for at in kept] for cells in body]) + _rest(left)
 
 
 def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -52,7 +55,10 @@ def _chosen(rows: List[Any], limit: int) -> Tuple[List[Any], List[Any]]:
     if len(rows) <= limit:
         return rows, []
     weight = {state: at for at, (state, _) in enumerate(by_weight(dict.fromkeys(st.TASK_STATES, 1)))}
-    rows = sorted(rows, key=lambda row: (min(weight.get(row.state, 0), weight[st.SUCCEEDED]), -(row.duration_s or 0.0)))
+    slow = 0.0 if options.stable_repr else 1.0
+    rows = sorted(
+        rows, key=lambda row: (min(weight.get(row.state, 0), weight[st.SUCCEEDED]), -slow * (row.duration_s or 0.0))
+    )
     return rows[:limit], rows[limit:]
 
 
@@ -65,15 +71,16 @@ def _rest(left: Sequence[Any]) -> str:
     return f'<div style="color:{GREY}">and {len(left):,} more: {esc(counts_text(counts))}</div>'
 
 
-def _cells(row: Any) -> Tuple[str, ...]:
+def _cells(row: Any, items: Mapping[str, str]) -> Tuple[str, ...]:
     waited = None if row.started_at is None or row.queued_at is None else row.started_at - row.queued_at
     return (
         esc(shorten(row.name, _NAME)),
         pill(look(row.state, row.cause)),
+        esc(items.get(row.name, "")),
         str(row.attempts) if row.attempts else "",
         esc(duration(waited)),
         esc(duration(row.duration_s)),
-        esc(shorten(row.worker or "", 24)),
+        "" if options.stable_repr else esc(shorten(row.worker or "", 24)),
         _error(row),
     )
 
@@ -98,6 +105,29 @@ def _style(breaks: bool) -> str:
     return _CELL.format("normal" if breaks else "nowrap")
 
 
+def rows_of(snapshot: Any) -> List[Any]:
+    """The rows of the tasks as they were defined: a mapped task once, and none of its instances."""
+    return [row for row in list(snapshot.tasks.values()) if getattr(row, "map_index", None) is None]
+
+
 def states_of(snapshot: Any) -> Mapping[str, str]:
     """The state of every task, by name."""
-    return {row.name: row.state for row in list(snapshot.tasks.values())}
+    return {row.name: row.state for row in rows_of(snapshot)}
+
+
+def counts_of(snapshot: Any) -> Mapping[str, int]:
+    """How many tasks are in which state; a mapped task is one."""
+    rows = rows_of(snapshot)
+    return snapshot.counts if len(rows) == len(snapshot.tasks) else Counter(row.state for row in rows)
+
+
+def items_of(snapshot: Any) -> Mapping[str, str]:
+    """How far each mapped task is that has begun, by name: "120/200", and what failed of it."""
+    sized = (row for row in rows_of(snapshot) if getattr(row, "size", None) is not None)
+    return {row.name: _items(row) for row in sized}
+
+
+def _items(row: Any) -> str:
+    done = sum(row.items.get(state, 0) for state in st.TERMINAL)
+    bad = sum(row.items.get(state, 0) for state in (st.FAILED, st.TIMED_OUT))
+    return f"{done:,}/{row.size:,}" + (f"  {look(st.FAILED).icon} {bad:,}" if bad else "")

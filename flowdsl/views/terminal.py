@@ -98,8 +98,9 @@ def progress_line(snapshot: Any, now: float, width: int) -> str:
     done = sum(counts.get(state, 0) for state in st.TERMINAL)
     filled = _BAR * done // max(1, total)
     parts = [f"[{'#' * filled}{'-' * (_BAR - filled)}] {done:,}/{total:,} {shorten(snapshot.flow, 20)}"]
-    if snapshot.started_at is not None:
-        parts.append(steady(now - snapshot.started_at))
+    since = "" if snapshot.started_at is None else steady(now - snapshot.started_at)
+    if since:
+        parts.append(since)
     for state in (st.FAILED, st.TIMED_OUT, st.RETRY_WAIT):
         if counts.get(state):
             parts.append(f"{look(state).icon} {counts[state]:,} {look(state).word}")

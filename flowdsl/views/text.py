@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from flowdsl.views.escape import clean, columns, shorten
-from flowdsl.views.palette import counts_text, look
+from flowdsl.views.palette import STALE, counts_text, look
 
 __all__ = ["tree"]
 
@@ -93,11 +93,11 @@ def _heading(graph: Any, states: Optional[Mapping[str, str]]) -> str:
 
 
 def _name(name: str, graph: Any, states: Optional[Mapping[str, str]]) -> str:
-    shown = shorten(name, _NAME)
+    shown = shorten(name, _NAME) + (" \u00d7 items" if graph.tasks[name].map else "")
     if name in graph.given:
         return f"{look('succeeded', 'given').icon} {shown} (given)"
     if states is None:
-        return shown
+        return f"{STALE.icon} {shown} ({STALE.word})" if name in getattr(graph, "stale", ()) else shown
     state = states.get(name, "pending")
     how = look(state)
     return f"{how.icon} {shown}" + ("" if state in _SILENT else f" ({how.word})")

@@ -49,7 +49,7 @@ def test_without_a_renderer_that_can_the_error_says_what_to_install(
 
 @pytest.mark.parametrize("name", ["a.gif", "a"])
 def test_another_kind_is_refused_with_those_there_are(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"\.svg, \.html, \.dot, \.png, \.pdf"):
+    with pytest.raises(ConfigError, match=r"\.svg, \.html, \.dot, \.mmd, \.png, \.pdf"):
         save(small(), name)
 
 

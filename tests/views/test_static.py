@@ -35,10 +35,16 @@ def test_the_html_needs_nothing_that_an_untrusted_notebook_takes_away() -> None:
     assert not re.search(r"<style|<svg|<script|class=|var\(|on\w+=", html)
 
 
-def test_a_graph_is_svg_and_text() -> None:
+def test_a_graph_is_a_picture_with_a_table_an_svg_and_text() -> None:
     bundle, metadata = graph_bundle(small())
-    assert sorted(bundle) == ["image/svg+xml", "text/plain"]
+    assert sorted(bundle) == ["image/svg+xml", "text/html", "text/plain"]
+    assert pictures(bundle["text/html"]) == [bundle["image/svg+xml"]]
+    assert bundle["text/html"].count("<table") == 1
     assert metadata == {}
+
+
+def test_the_html_of_a_graph_needs_nothing_that_an_untrusted_notebook_takes_away() -> None:
+    assert not re.search(r"<style|<svg|<script|class=|var\(|on\w+=", graph_bundle(small())[0]["text/html"])
 
 
 def test_a_picture_that_would_become_too_small_to_read_scrolls() -> None:

@@ -1,0 +1,108 @@
+"""Groups by tag, maps and stale tasks in pictures."""
+
+from __future__ import annotations
+
+import re
+from typing import Dict, List, Tuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowdsl.definition.graph import Graph
+from flowdsl.graph import drawable
+from flowdsl.views import dot
+from flowdsl.views.dot import render_svg, to_dot
+from flowdsl.views.drawing import drawing, faces
+from flowdsl.views.layout import layered_svg
+from flowdsl.views.mermaid import to_mermaid
+from flowdsl.views.text import tree
+from tests.views.samples import graph_of, small
+from tests.views.test_layout import apart, boxes_of
+
+TAGS = {"flights": "ingest", "weather": "ingest", "clean": "prepare"}
+NEEDS = {"flights": [], "weather": [], "clean": ["flights"], "report": ["clean", "weather"]}
+
+
+def mapped() -> Graph:
+    graph = graph_of({"airports": [], "delays": ["airports"]})
+    object.__setattr__(graph.tasks["delays"], "map", ("airports",))
+    return graph
+
+
+def test_tasks_with_the_same_first_tag_stand_in_one_group() -> None:
+    picture = drawing(graph_of(NEEDS, tags=TAGS))
+    assert [group.title for group in picture.groups] == ["ingest", "prepare"]
+    assert [box.group for box in picture.boxes] == ["g0", "g0", "g1", ""]
+
+
+def test_groups_are_clusters_in_dot_and_subgraphs_in_mermaid() -> None:
+    graph = graph_of(NEEDS, tags=TAGS)
+    assert re.search(r"subgraph cluster_g0 \{[^}]*label=ingest[^}]*n0[^}]*n1[^}]*\}", to_dot(graph))
+    assert '  subgraph g1["prepare"]\n    n2("clean")\n  end' in to_mermaid(graph)
+
+
+@pytest.mark.parametrize("renderers", [None, []], ids=["renderer", "own layout"])
+def test_every_picture_names_its_groups(monkeypatch: pytest.MonkeyPatch, renderers: object) -> None:
+    if renderers is not None:
+        monkeypatch.setattr(dot, "find_renderers", lambda: renderers)
+        dot._layouts.clear()
+    svg = render_svg(graph_of(NEEDS, tags=TAGS))
+    assert ">ingest</text>" in svg
+    assert ">prepare</text>" in svg
+    dot._layouts.clear()
+
+
+@st.composite
+def tagged(draw: st.DrawFn) -> Graph:
+    count = draw(st.integers(min_value=1, max_value=20))
+    needs: Dict[str, List[str]] = {}
+    tags: Dict[str, str] = {}
+    for n in range(count):
+        above = draw(st.lists(st.integers(min_value=0, max_value=n - 1), max_size=3, unique=True)) if n else []
+        needs[f"t{n}"] = [f"t{m}" for m in above]
+        tag = draw(st.sampled_from(["", "one", "two", "three"]))
+        if tag:
+            tags[f"t{n}"] = tag
+    return graph_of(needs, tags=tags)
+
+
+def frames_in(svg: str) -> List[Tuple[float, float, float, float]]:
+    """Left, top, right, bottom of the frames of groups."""
+    shape = r'<rect x="([-\d.]+)" y="([-\d.]+)" width="([\d.]+)" height="([\d.]+)" rx="8"'
+    found = [tuple(map(float, values)) for values in re.findall(shape, svg)]
+    return [(x, y, x + w, y + h) for x, y, w, h in found]
+
+
+@given(tagged())
+def test_a_frame_holds_the_boxes_of_its_group_and_no_other(graph: Graph) -> None:
+    picture = drawing(graph)
+    svg = layered_svg(picture)
+    boxes, frames = boxes_of(svg), frames_in(svg)
+    assert apart(boxes)
+    assert len(frames) == len(picture.groups)
+    for group, (left, top, right, bottom) in zip(picture.groups, frames):
+        for box in picture.boxes:
+            x1, y1, x2, y2 = boxes[box.id]
+            inside = left <= x1 and x2 <= right and top <= y1 and y2 <= bottom
+            outside = x2 <= left or right <= x1 or y2 <= top or bottom <= y1
+            assert inside if box.group == group.id else outside
+    assert apart({str(n): frame for n, frame in enumerate(frames)})
+
+
+def test_a_mapped_task_is_one_piled_box_with_its_counts() -> None:
+    graph = mapped()
+    picture = drawing(graph)
+    assert picture.boxes[-1].kind == "map"
+    shown = faces(picture, {"delays": "running"}, items={"delays": "120/200"})
+    assert shown["n1"].text == "\u25ba 120/200"
+    assert "peripheries=2" in to_dot(graph)
+    assert "delays \u00d7 items" in tree(graph)
+
+
+def test_stale_tasks_are_marked_in_every_kind_of_picture() -> None:
+    graph = drawable(small(), stale=frozenset(["clean", "report"]))
+    assert render_svg(graph).count("\u25b3 stale") == 2
+    assert to_mermaid(graph).count("\u25b3 stale") == 2
+    assert tree(graph).count("\u25b3 clean (stale)") == 1
+    assert "\u25b3 stale" not in render_svg(graph, dict.fromkeys(graph.tasks, "succeeded"))
