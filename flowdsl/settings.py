@@ -37,4 +37,5 @@ class Options:
         return "<options: stable_repr=%r>" % self._stable_repr
 
 
+#: What holds for everything in this process.
 options = Options()
