@@ -1,6 +1,6 @@
 """Draws docs/images/readme.svg: the graph of the README's example, coloured by a run of it.
 
-    python docs/readme_picture.py
+python docs/readme_picture.py
 """
 
 from __future__ import annotations

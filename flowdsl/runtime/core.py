@@ -57,6 +57,7 @@ class Core:
         self._wall = time.time()
         self._zero = time.monotonic()
         self._fold = Fold(self.lock)
+        self.clock = self._fold.clock  # seconds by task, of those that succeeded
 
     def now(self) -> float:
         """Seconds since the run's start, by the monotonic clock."""

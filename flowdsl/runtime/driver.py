@@ -58,11 +58,13 @@ class Driver:
         header: Mapping[str, Any],
         max_workers: int,
         on_failure: str,
+        remember: Callable[[Mapping[str, float]], None],
     ) -> None:
         kinds = {kind.name: kind, **{name: backend.kind for name, backend in backends.items()}}
         self.core = Core(graph, kinds, journal, results, max_workers=max_workers, on_failure=on_failure)
         self.run_id = ""
         self.dir = journal.path
+        self.durations: Mapping[str, float] = {}  # seconds that tasks are expected to take, where that is known
         self.finished = threading.Event()
         self.fault: Optional[BaseException] = None
         self._nodes = iter(nodes)
@@ -90,6 +92,7 @@ class Driver:
         self._callbacks: List[Callable[[], None]] = []
         self.left_behind: List[str] = []  # tasks with an abandoned attempt, as they come
         self._calls = calls
+        self._remember = remember
         self._own = (kind.name,)
         self._begun = False
         self._looked = 0.0
@@ -238,6 +241,7 @@ class Driver:
 
     def _close(self) -> List[Slot]:
         if not self.finished.is_set():
+            self._remember(self.core.clock)
             self.core.close()
             self.fault = self.fault or self.core.fault
             self.finished.set()

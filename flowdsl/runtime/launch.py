@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-import re
-import secrets
 import socket
 import sys
-import time
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Callable, Dict, Mapping, Optional, cast
@@ -21,21 +18,15 @@ from flowdsl.executors import inline, threads
 from flowdsl.executors.base import Backend
 from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.driver import Driver
+from flowdsl.runtime.history import ENTRIES, Historian, expected, function_name
 from flowdsl.runtime.plan import Defaults, choose_kinds, nodes
 from flowdsl.runtime.results import Kept, Results
+from flowdsl.runtime.run_id import new_run_id
 from flowdsl.storage.journal import Journal
 
 source_file: ContextVar[Optional[str]] = ContextVar("flowdsl_source_file", default=None)  # that a command runs
 HAS_PROCESSES = os.name == "posix"
 OWN_KINDS: Mapping[str, Kind] = {"threads": threads.KIND, "inline": inline.KIND}
-
-
-def new_run_id(flow: str) -> str:
-    """A name for the run and its directory: sorts by time, says which flow, is never given twice."""
-    now = time.time()
-    slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", flow).strip("-.")[:40] or "flow"
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-    return "%s-%03d-%s-%s" % (stamp, now % 1 * 1000, slug, secrets.token_hex(3))
 
 
 def prepare(
@@ -63,10 +54,13 @@ def prepare(
     listener = _Later()
     run_id = new_run_id(graph.flow)
     # Before any executor is made: if there can be no journal, nothing is left behind.
-    journal = Journal.create(Path(log_dir).absolute(), run_id, fsync=options.fsync)
+    logs = Path(log_dir).absolute()
+    historian = Historian(logs, graph.flow, source())
+    durations = expected(graph, historian.past(max(ENTRIES, len(graph) + 1)))
+    journal = Journal.create(logs, run_id, fsync=options.fsync)
     driver = Driver(
         graph,
-        nodes(graph, defaults, kinds, kept.tasks),
+        nodes(graph, defaults, kinds, durations, kept.tasks),
         journal,
         kind=own,
         backends={kind: BACKENDS[kind](options, listener) for kind in BACKENDS if kind in used},
@@ -75,9 +69,10 @@ def prepare(
         header=_header(run_id, graph, inputs, options, kept),
         max_workers=options.max_workers,
         on_failure=options.on_failure,
+        remember=lambda clock: historian.keep(journal.path, clock, lambda name: function_name(graph[name])),
     )
     listener.driver = driver
-    driver.run_id, driver.dir = run_id, journal.path
+    driver.run_id, driver.dir, driver.durations = run_id, journal.path, durations
     return driver
 
 
@@ -132,6 +127,7 @@ def _header(run_id: str, graph: Graph, inputs: Mapping[str, Any], options: RunOp
         "run_id": run_id,
         "flow": graph.flow,
         "file": _file(),
+        "folder": _folder(),
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "python": platform.python_version(),
@@ -150,6 +146,18 @@ def _header(run_id: str, graph: Graph, inputs: Mapping[str, Any], options: RunOp
 def _file() -> Optional[str]:
     """The notebook or script that this process runs, where that can be known."""
     file = source_file.get() or os.environ.get("JPY_SESSION_NAME")
-    if file:
-        return file
-    return getattr(sys.modules.get("__main__"), "__file__", None)
+    file = file or getattr(sys.modules.get("__main__"), "__file__", None)
+    return str(Path(file).absolute()) if file else None
+
+
+def _folder() -> str:
+    """The working directory; empty where that was removed."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""
+
+
+def source() -> str:
+    """What the history of a flow goes by beside its name: the notebook or script, else the folder."""
+    return _file() or _folder()

@@ -51,14 +51,21 @@ def choose_kinds(executor: Any, isolation: Optional[str], flow: Optional[str]) -
     return Kinds(own, "processes" if said == "process" else own)
 
 
-def nodes(graph: Graph, defaults: Defaults, kinds: Kinds, reused: Collection[str] = ()) -> Iterator[Node]:
+def nodes(
+    graph: Graph,
+    defaults: Defaults,
+    kinds: Kinds,
+    weights: Mapping[str, float],
+    reused: Collection[str] = (),
+) -> Iterator[Node]:
     """The tasks of the graph in topological order, each with the kind of executor that its attempts go to.
 
-    `reused` are those whose results an earlier run had.
+    `weights` are the seconds that tasks are expected to take, where that is known; `reused` are those whose results an
+    earlier run had.
     """
     known: Dict[Tuple[Any, ...], Tuple[Policy, Detail]] = {}
     upstream = {name: _sources(edges) for name, edges in graph.edges.items()}
-    ranks = remaining_paths(list(graph.tasks), upstream, {})
+    ranks = remaining_paths(list(graph.tasks), upstream, weights)
     there = {**dict.fromkeys(reused, "earlier_run"), **dict.fromkeys(graph.given, "given")}
     for name, spec in graph.tasks.items():
         policy, options = _policy(spec, defaults, kinds, known)
