@@ -7,7 +7,8 @@ from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional,
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.events import Batch, Event
-from flowdsl.engine.ledger import Row, guilty, promised, told, verdict
+from flowdsl.engine.ledger import Row, Rule, guilty, promised, told, verdict, verdicts_of_items
+from flowdsl.engine.maps import item_upstream, split
 from flowdsl.engine.policy import Kind, Node
 from flowdsl.errors import TaskTimeout
 
@@ -25,7 +26,9 @@ CAUSES: Mapping[str, FrozenSet[str]] = {
     ev.TASK_GIVEN: frozenset(("given",)),
     ev.TASK_REUSED: frozenset(("cache_hit", "earlier_run")),
     ev.TASK_SKIPPED: frozenset(("upstream_skipped", "no_failure")),
-    ev.TASK_FAILED: frozenset(("worker_unavailable", "unpicklable")),
+    ev.TASK_FAILED: frozenset(("worker_unavailable", "unpicklable", "map_failed", "items_failed")),
+    ev.TASK_EXPANDED: frozenset(("expanded",)),
+    ev.TASK_SUCCEEDED: frozenset(("items_done",)),
     ev.TASK_UPSTREAM_FAILED: frozenset(("upstream_failed",)),
     ev.TASK_CANCELLED: CANCELS | {"upstream_cancelled"},
     ev.TASK_INTERRUPTED: frozenset(("process_died",)),
@@ -80,6 +83,9 @@ class Checker:
         self._now = 0.0  # seconds since the run's start
         self._judges: Mapping[str, Callable[[Row, Event], None]] = {
             ev.TASK_READY: self._ready,
+            ev.TASK_EXPANDED: self._expanded,
+            ev.TASK_SUCCEEDED: self._items_ended,
+            ev.TASK_FAILED: self._failed,
             ev.TASK_SKIPPED: self._for_dependencies,
             ev.TASK_UPSTREAM_FAILED: self._for_dependencies,
             ev.TASK_CANCELLED: self._cancelled,
@@ -162,6 +168,8 @@ class Checker:
             child.ends.add(event.state)
             if child.state == st.PENDING:
                 self._doubted.append(child)
+        if row.owner is not None:
+            self._doubted.append(row.owner)
 
     def _take_of_run(self, event: Event) -> None:
         _hold(event.before == self.state, "the run was not in that state")
@@ -195,12 +203,16 @@ class Checker:
         name = event.task
         _hold(name not in self.rows, "the task had joined already")
         _hold((event.before, event.state, event.cause) == ("", st.PENDING, "added"), "no such transition")
-        node = self._nodes.get(name)
-        rule, upstream = told(event.detail or {}) if node is None else promised(node, self._kinds)
+        rule, upstream, owner = self._promise(event)
         row = self.rows[name] = Row(name, rule, upstream)
+        row.owner = owner
+        if owner is not None:
+            owner.items.append(row)
         for parent in map(self.rows.get, upstream):
             if parent is None:
                 raise InvariantBroken("a dependency never joined the run")
+            if parent.hands_items_to(row):
+                continue
             if parent.state in st.OPEN:
                 row.open += 1
                 parent.children.append(row)
@@ -209,9 +221,26 @@ class Checker:
         self.open += 1
         self._doubted.append(row)
 
+    def _promise(self, event: Event) -> Tuple[Rule, Tuple[str, ...], Optional[Row]]:
+        """What a task that joins was promised: an item, what its mapped task was."""
+        task, index = split(event.task)
+        if index is None:
+            node = self._nodes.get(task)
+            return (*(told(event.detail or {}) if node is None else promised(node, self._kinds)), None)
+        owner = self.rows.get(task)
+        if owner is None or owner.size is None:
+            raise InvariantBroken("an item of a task whose size nobody knows")
+        _hold(len(owner.items) == index < owner.size, "items join in their order, and no more than there are")
+        upstream = item_upstream(owner.upstream, owner.rule.over or (), index)
+        return owner.rule._replace(over=None), upstream, owner
+
     def _batch_over(self) -> None:
         """What a batch leaves undecided is a wake-up that was lost."""
         for row in self._doubted:
+            if row.size is not None and row.state == st.RUNNING:
+                _hold(len(row.items) == row.size, f"items of {row.name!r} did not join")
+                going = any(item.state in st.OPEN for item in row.items)
+                _hold(going, f"task {row.name!r} goes on without any item")
             if row.state == st.PENDING and verdict(row) != st.PENDING:
                 raise InvariantBroken(f"task {row.name!r} waits, although its dependencies want it {verdict(row)}")
         self._doubted.clear()
@@ -227,13 +256,38 @@ class Checker:
         else:
             _hold(self._now >= row.retry_at - SLACK, "its delay is not over")
 
+    def _expanded(self, row: Row, event: Event) -> None:
+        size = (event.detail or {}).get("size")
+        _hold(row.rule.over is not None, "the task is not mapped")
+        if not isinstance(size, int) or size < 0:
+            raise InvariantBroken("the size is no number")
+        row.size = size
+        takers = [child for child in row.children if row.hands_items_to(child)]
+        row.children = [child for child in row.children if child not in takers]
+        for child in takers:
+            child.open -= 1
+        self._doubted += [row, *takers]
+
+    def _items_ended(self, row: Row, event: Event) -> None:
+        _hold(len(row.items) == row.size, "items have not joined")
+        _hold(all(item.state in st.TERMINAL for item in row.items), "items have not ended")
+        found = (event.state, event.cause, event.cause_task)
+        _hold(found in verdicts_of_items(row), "its items ended otherwise")
+
+    def _failed(self, row: Row, event: Event) -> None:
+        if event.cause == "items_failed":
+            self._items_ended(row, event)
+
     def _for_dependencies(self, row: Row, event: Event) -> None:
+        if row.size is not None:
+            self._items_ended(row, event)
+            return
         _hold(verdict(row) == event.state, "its dependencies want it otherwise")
         if event.cause != "no_failure":
             _hold(event.cause_task in guilty(row, event.state, self.rows), "the guilty task is another")
 
     def _cancelled(self, row: Row, event: Event) -> None:
-        if event.cause == "upstream_cancelled":
+        if event.cause == "upstream_cancelled" or row.size is not None:
             self._for_dependencies(row, event)
             return
         _hold(event.before != st.RUNNING, "a running attempt ends by an event of its own")

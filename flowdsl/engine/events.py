@@ -9,12 +9,15 @@ from __future__ import annotations
 from typing import Any, Mapping, NamedTuple, Optional, Tuple
 
 # The facts. A task's life: task_added, task_ready, attempt_started, one of attempt_*, and so on round a retry.
+# That of a mapped task: task_added, task_ready, task_expanded (then its items join), one of task_*.
 RUN_STARTED = "run_started"
 RUN_ENDED = "run_ended"
 TASK_ADDED = "task_added"
 TASK_READY = "task_ready"
 TASK_GIVEN = "task_given"
 TASK_REUSED = "task_reused"
+TASK_EXPANDED = "task_expanded"  # detail: {"size": how many items}
+TASK_SUCCEEDED = "task_succeeded"
 TASK_SKIPPED = "task_skipped"
 TASK_FAILED = "task_failed"
 TASK_UPSTREAM_FAILED = "task_upstream_failed"
@@ -125,6 +128,14 @@ class Lost(NamedTuple):
     attempt: int
 
 
+class Sized(NamedTuple):
+    """The answer to an `Expand`: how many items there are; None: what is mapped over is not what it should be."""
+
+    task: str
+    size: Optional[int]
+    detail: Optional[Mapping[str, Any]] = None  # of the task_failed event where there is no size
+
+
 class Tick(NamedTuple):
     """Time has passed: deadlines and retry delays may be due."""
 
@@ -154,6 +165,12 @@ class Stop(NamedTuple):
     attempt: int
     kind: str
     cause: str  # "timeout" or a cancel cause
+
+
+class Expand(NamedTuple):
+    """Find out how many items this mapped task has, and say so by a `Sized`."""
+
+    task: str
 
 
 class Close(NamedTuple):

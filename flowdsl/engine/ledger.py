@@ -8,7 +8,7 @@ from flowdsl.definition.options import Retry
 from flowdsl.engine import states as st
 from flowdsl.engine.policy import Kind, Node
 
-__all__ = ["Row", "Rule", "guilty", "promised", "told", "verdict"]
+__all__ = ["Row", "Rule", "guilty", "promised", "told", "verdict", "verdicts_of_items"]
 
 
 class Rule(NamedTuple):
@@ -19,6 +19,7 @@ class Rule(NamedTuple):
     retries: int
     retry: Optional[Retry] = None  # None: only the number is known
     replaces: bool = True  # a worker that is left behind takes no slot
+    over: Optional[Tuple[str, ...]] = None  # of a mapped task: those whose items it takes one by one
 
 
 class Row:
@@ -32,10 +33,13 @@ class Row:
         "children",
         "ends",
         "first_begun",
+        "items",
         "name",
         "open",
+        "owner",
         "retry_at",
         "rule",
+        "size",
         "state",
         "upstream",
     )
@@ -54,6 +58,12 @@ class Row:
         self.first_begun = 0.0
         self.retry_at = 0.0
         self.abandoned: Set[int] = set()  # attempts that are still going
+        self.size: Optional[int] = None  # of a mapped task, once its items join
+        self.items: List[Row] = []
+        self.owner: Optional[Row] = None  # the mapped task that this is an item of
+
+    def hands_items_to(self, other: Row) -> bool:
+        return self.size is not None and self.name in (other.rule.over or ())
 
 
 def verdict(row: Row) -> str:
@@ -66,6 +76,8 @@ def verdict(row: Row) -> str:
     if row.rule.run_when == "all_done":
         return st.READY
     if row.rule.run_when == "any_failed":
+        if row.rule.over:  # for its items to say
+            return st.READY
         return st.READY if badly or not row.upstream else st.SKIPPED
     if st.CANCELLED in row.ends:
         return st.CANCELLED
@@ -76,7 +88,19 @@ def guilty(row: Row, state: str, rows: Mapping[str, Row]) -> Set[str]:
     """The tasks that may have begun it, when a task is in this state for the sake of its dependencies."""
     like = st.DONE_BADLY if state == st.UPSTREAM_FAILED else {state}
     parents = [rows[name] for name in row.upstream if rows[name].state in like]
-    return {p.cause_task if p.cause.startswith("upstream_") else p.name for p in parents}
+    return {p.cause_task if p.cause.startswith(("upstream_", "items_")) else p.name for p in parents}
+
+
+def verdicts_of_items(row: Row) -> Set[Tuple[str, str, str]]:
+    """The (state, cause, guilty task) in which a mapped task may end, once all its items have."""
+    failed = [item for item in row.items if item.state in (st.FAILED, st.TIMED_OUT)]
+    if failed:
+        return {(st.FAILED, "items_failed", item.name) for item in failed}
+    for state in (st.UPSTREAM_FAILED, st.CANCELLED):
+        found = {(state, item.cause, item.cause_task) for item in row.items if item.state == state}
+        if found:
+            return found
+    return {(st.SUCCEEDED, "items_done", "")}
 
 
 def promised(node: Node, kinds: Mapping[str, Kind]) -> Tuple[Rule, Tuple[str, ...]]:
@@ -84,7 +108,8 @@ def promised(node: Node, kinds: Mapping[str, Kind]) -> Tuple[Rule, Tuple[str, ..
     policy = node.policy
     kind = kinds.get(policy.kind)
     replaces = kind is None or kind.replaces
-    rule = Rule(policy.run_when, policy.uses, policy.retry.retries, policy.retry, replaces)
+    over = None if node.known else node.over
+    rule = Rule(policy.run_when, policy.uses, policy.retry.retries, policy.retry, replaces, over)
     return rule, () if node.known else node.upstream
 
 
@@ -92,9 +117,9 @@ def told(detail: Mapping[str, object]) -> Tuple[Rule, Tuple[str, ...]]:
     """The rule of a task and its dependencies, from its `task_added` event; what is left out has its default."""
     retries = detail.get("retries", 0)
     run_when = str(detail.get("run_when", "all_succeeded"))
-    return Rule(run_when, _names(detail, "uses"), retries if isinstance(retries, int) else 0), _names(
-        detail, "upstream"
-    )
+    over = _names(detail, "over") if "map" in detail else None
+    rule = Rule(run_when, _names(detail, "uses"), retries if isinstance(retries, int) else 0, over=over)
+    return rule, _names(detail, "upstream")
 
 
 def _names(detail: Mapping[str, object], key: str) -> Tuple[str, ...]:

@@ -39,3 +39,4 @@ class Node(NamedTuple):
     rank: float = 1.0  # longest remaining path, its own duration included; longer goes first
     known: str = ""  # why its result is there already, "given" or "earlier_run": it ends at once, without an attempt
     detail: Optional[Mapping[str, Any]] = None  # for the journal; the machine never looks
+    over: Optional[Tuple[str, ...]] = None  # a mapped task: those upstream whose items it takes one by one

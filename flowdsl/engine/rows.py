@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Optional, Tuple
+from typing import Dict, Mapping, Optional, Tuple
 
 from flowdsl.engine import states as st
 
 __all__ = ["Attempt", "TaskRow"]
+
+NONE: Mapping[str, int] = {}
 
 
 class Attempt:
@@ -69,7 +71,10 @@ class TaskRow:
         "cause_task",
         "ended_at",
         "error",
+        "items",
         "latest",
+        "map_index",
+        "map_of",
         "message",
         "name",
         "progress",
@@ -78,7 +83,9 @@ class TaskRow:
         "retry_at",
         "started_at",
         "state",
+        "over",
         "retries",
+        "size",
         "tags",
         "type",
         "upstream",
@@ -107,6 +114,21 @@ class TaskRow:
         self.tags: Tuple[str, ...] = ()
         self.retries = 0  # attempts that may follow the first
         self.action = ""  # the name of its function
+        # a mapped task has a size and items; each item, as `delays[3]`, says whose it is
+        self.size: Optional[int] = None  # how many items, once that is known
+        self.items: Mapping[str, int] = NONE  # how many of them are in each state, for states that occurred
+        self.over: Tuple[str, ...] = ()  # the mapped tasks whose items it takes one by one
+        self.map_of = ""  # the mapped task that this is an item of
+        self.map_index: Optional[int] = None
+
+    def count(self, before: str, state: str) -> None:
+        """One of its items went from one state to another; `before` is empty for one that has joined."""
+        if self.items is NONE:
+            self.items = {}
+        items: Dict[str, int] = self.items  # type: ignore[assignment]
+        if before:
+            items[before] = items.get(before, 1) - 1
+        items[state] = items.get(state, 0) + 1
 
     @property
     def duration_s(self) -> Optional[float]:

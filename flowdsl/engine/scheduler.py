@@ -75,6 +75,7 @@ class Scheduler:
             ev.Note: self._note,
             ev.Ended: self._ended,
             ev.Lost: self._on_lost,
+            ev.Sized: self._sized,
             ev.Tick: self._tick,
             ev.Cancel: self._cancel,
         }
@@ -92,6 +93,8 @@ class Scheduler:
 
     def _take(self, message: Any, now: float, events: List[Event], effects: List[Any]) -> None:
         self._handlers[type(message)](message, now, events, effects)
+        if self._table.maps.unasked:
+            self._ask_for_sizes(effects)
         if self._abandoned:
             self._end_if_too_many_are_left(now, events, effects)
         if self._table.open == 0 and self._sealed and self.state == st.RUNNING:
@@ -146,6 +149,26 @@ class Scheduler:
                 table.settle(number, events)
             elif table.states[number] == st.PENDING and table.decide(number, events):
                 table.settle(number, events)
+
+    def _ask_for_sizes(self, effects: List[Any]) -> None:
+        maps = self._table.maps
+        effects.extend([ev.Expand(self._table.names[number]) for number in maps.unasked])
+        maps.sizing.update(maps.unasked)
+        maps.unasked.clear()
+
+    def _sized(self, message: ev.Sized, now: float, events: List[Event], effects: List[Any]) -> None:
+        """A mapped task learns how many items it has; the answer to a question that was withdrawn means nothing."""
+        table = self._table
+        number = table.number[message.task]
+        if number not in table.maps.sizing:
+            return
+        if message.size is not None:
+            table.expand(number, message.size, events)
+            return
+        table.maps.sizing.discard(number)
+        table.move(number, "map_failed", ev.TASK_FAILED, events, detail=message.detail)
+        table.settle(number, events)
+        self._note_failure(number, now, events, effects)
 
     def _seal(self, message: ev.Seal, now: float, events: List[Event], effects: List[Any]) -> None:
         self._sealed = True
@@ -356,7 +379,8 @@ class Scheduler:
         stopping = Stopping(message.cause, message.cause_task)
         self._halt_all(stopping, events)
         for number, state in enumerate(self._table.states):
-            if (state == st.RUNNING or number in self._launched) and number not in self._stopping:
+            going = (state == st.RUNNING and number not in self._table.maps.items) or number in self._launched
+            if going and number not in self._stopping:
                 self._stop(number, stopping, now, effects)
 
     def _stop(self, number: int, stopping: Stopping, now: float, effects: List[Any]) -> None:
@@ -413,7 +437,7 @@ class Scheduler:
         if kept >= self.max_workers:
             return True
         idle = self.busy == kept and self._timers.next_due() is None and self._queue.waiting() == 0
-        return idle and self._sealed
+        return idle and self._sealed and not self._table.maps.sizing
 
     def _abandon(self, number: int) -> None:
         """The attempt is over for the run and still going; its named limits stay taken until it ends."""
@@ -443,6 +467,8 @@ class Scheduler:
         """Nothing new starts: all that is not with an executor is cancelled."""
         self._halt = stopping
         self._queue.clear()
+        self._table.maps.sizing.clear()
+        self._table.maps.unasked.clear()
         for number, state in enumerate(self._table.states):
             if state in st.OPEN and state != st.RUNNING and number not in self._launched:
                 self._timers.drop(number)
@@ -461,4 +487,8 @@ class Scheduler:
         effects.append(ev.Close(self.state))
 
     def _push(self, number: int) -> None:
+        maps = self._table.maps
+        if maps.nodes and number in maps.nodes:
+            maps.unasked.append(number)
+            return
         self._queue.push(self._table.policies[number].kind, self._table.keys[number])

@@ -6,6 +6,7 @@ from typing import Any, Iterable, List, Mapping, NamedTuple, Optional, Sequence,
 
 from flowdsl.engine import events as ev
 from flowdsl.engine.events import Batch
+from flowdsl.engine.maps import split
 from flowdsl.engine.policy import Kind, Node
 from flowdsl.engine.scheduler import Scheduler
 from flowdsl.engine.world import Act, World
@@ -16,11 +17,16 @@ __all__ = ["Forecast", "simulate"]
 class Steady:
     """Every attempt succeeds after its expected duration; claims and ticks come at once."""
 
-    def __init__(self, durations: Mapping[str, float]) -> None:
+    def __init__(self, durations: Mapping[str, float], sizes: Optional[Mapping[str, int]] = None) -> None:
         self._durations = durations
+        self._sizes = sizes or {}
 
     def act(self, launch: ev.Launch) -> Act:
-        return Act(self._durations.get(launch.task, 1.0))
+        expected = self._durations.get(launch.task)
+        return Act(self._durations.get(split(launch.task)[0], 1.0) if expected is None else expected)
+
+    def size(self, task: str) -> Tuple[float, Optional[int]]:
+        return 0.0, self._sizes.get(task, 1)
 
     def claim(self) -> Tuple[float, Optional[Tuple[str, ...]]]:
         return 0.0, None
@@ -44,16 +50,19 @@ def simulate(
     *,
     limits: Optional[Mapping[str, int]] = None,
     on_failure: str = "continue",
+    sizes: Optional[Mapping[str, int]] = None,
 ) -> Forecast:
     """What the run of these tasks would come to, if each attempt took its expected duration and succeeded.
 
     Parameters
     ----------
     nodes : the tasks, dependencies before dependants.
-    durations : seconds by name of task; 1 for a task that is missing here.
+    durations : seconds by name of task; 1 for a task that is missing here. An item that is missing takes what its mapped
+        task has here.
     max_workers : attempts that may run at the same time.
     limits : named limits, as of the flow.
     on_failure : "continue" or "stop"; tasks fail here only by their own `timeout`.
+    sizes : how many items a mapped task has; 1 for one that is missing here.
     """
     tasks = tuple(nodes)
     kinds = {node.policy.kind: Kind(node.policy.kind) for node in tasks}
@@ -64,7 +73,7 @@ def simulate(
             batches.append(batch)
 
     scheduler = Scheduler(kinds, max_workers=max_workers, limits=limits, on_failure=on_failure)
-    world = World(scheduler, kinds, Steady(durations), keep)
+    world = World(scheduler, kinds, Steady(durations, sizes), keep)
     for message in (ev.Start(), ev.Add(tasks), ev.Seal()):
         world.feed(message)
     world.run()

@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.events import Batch, Event
+from flowdsl.engine.maps import item_upstream, split
 from flowdsl.engine.rows import Attempt, TaskRow
 
 __all__ = ["Attempt", "Snapshot", "TaskRow", "fold"]
@@ -55,10 +56,14 @@ class Snapshot:
             if row is None:  # also when the line that added it was damaged
                 row = tasks[name] = TaskRow(name)
                 counts[row.state] += 1
+                if name[-1] == "]":
+                    _join(tasks, row)
             state = event.state
             if row.state != state:
                 counts[row.state] -= 1
                 counts[state] = counts.get(state, 0) + 1  # a newer flowdsl may know other states
+                if row.map_of and row.map_of in tasks:
+                    tasks[row.map_of].count(row.state, state)
                 row.state, row.cause, row.cause_task = state, event.cause, event.cause_task
             _HANDLERS.get(event.event, _ended)(self, row, event, at)
         self.seq = max(self.seq, batch.seq - 1) + len(batch.events)  # it grows, even where nothing could be written
@@ -80,6 +85,8 @@ class Snapshot:
     def _interrupt(self, row: TaskRow, at: Optional[float]) -> None:
         self.counts[row.state] -= 1
         self.counts[st.INTERRUPTED] += 1
+        if row.map_of in self.tasks:
+            self.tasks[row.map_of].count(row.state, st.INTERRUPTED)
         row.state, row.cause, row.cause_task = st.INTERRUPTED, "process_died", ""
         row.ended_at, row.retry_at, row.abandoned = at, None, False
         attempt = row.latest
@@ -118,6 +125,24 @@ def _added(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
         row.retries = _count(detail.get("retries"))
         row.type = detail.get("type", "task")
         row.action = detail.get("action", "")
+        row.over = _names(detail.get("over"))
+
+
+def _join(tasks: Mapping[str, TaskRow], row: TaskRow) -> None:
+    """An item has what its mapped task has; of other mapped tasks it may wait for one item only."""
+    name, index = split(row.name)
+    whole = tasks.get(name)
+    if whole is None:
+        return
+    row.map_of, row.map_index = whole.name, index
+    row.upstream = item_upstream(whole.upstream, whole.over, index or 0)
+    row.tags, row.type, row.action, row.retries = whole.tags, whole.type, whole.action, whole.retries
+    whole.count("", row.state)
+
+
+def _expanded(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
+    row.started_at = at
+    row.size = _count(event.detail.get("size")) if event.detail else None
 
 
 def _ready(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
@@ -213,6 +238,7 @@ def _ended(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
 _HANDLERS: Dict[str, Callable[[Snapshot, TaskRow, Event, float], None]] = {
     ev.TASK_ADDED: _added,
     ev.TASK_READY: _ready,
+    ev.TASK_EXPANDED: _expanded,
     ev.TASK_INTERRUPTED: _interrupted,
     ev.ATTEMPT_STARTED: _started,
     ev.ATTEMPT_SUCCEEDED: _attempt_ended,

@@ -69,6 +69,10 @@ CAUSES: Mapping[str, str] = {
     "too_many_abandoned": "timed-out attempts that are still going hold more workers, slots or limits than the run has",
     "log_write_failed": "the journal could not be written",
     "internal_error": "flowdsl itself is at fault",
+    "expanded": "the sizes of what it maps over are known, and its items have joined the run",
+    "map_failed": "what it maps over is no sized iterable, or the sizes differ",
+    "items_done": "every item has ended and none failed",
+    "items_failed": "an item failed; `cause_task` is the first",
     "process_died": "the process that drove the run is gone (seen on reading)",
     "all_done": "every task of the run has ended and none failed",
     "tasks_failed": "every task of the run has ended and some failed; `cause_task` is the first",
@@ -109,6 +113,13 @@ TRANSITIONS: Dict[Tuple[str, str], str] = {
     (RUNNING, "skip_raised"): SKIPPED,
     (RUNNING, "retry"): RETRY_WAIT,
     (RETRY_WAIT, "delay_over"): READY,
+    # A mapped task, which has no attempts itself.
+    (READY, "expanded"): RUNNING,
+    (READY, "map_failed"): FAILED,
+    (RUNNING, "items_done"): SUCCEEDED,
+    (RUNNING, "items_failed"): FAILED,
+    (RUNNING, "upstream_failed"): UPSTREAM_FAILED,
+    (RUNNING, "upstream_cancelled"): CANCELLED,
 }
 TRANSITIONS.update({(state, cause): CANCELLED for state in sorted(OPEN) for cause in CANCEL_CAUSES})
 TRANSITIONS.update({(state, "process_died"): INTERRUPTED for state in sorted(OPEN)})

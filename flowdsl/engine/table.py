@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.events import Event
+from flowdsl.engine.maps import Blame, Maps, item_name, item_upstream
 from flowdsl.engine.policy import Node, Policy
 from flowdsl.engine.queue import Key
 
@@ -32,13 +33,14 @@ class TaskTable:
         self._waiting: List[int] = []  # dependencies that have not ended
         self._children: List[Optional[List[int]]] = []
         # what only few tasks have
+        self.maps = Maps()
         self._unconditional: Set[int] = set()  # run_when="any_failed" without dependencies: they run
         self._blame: Dict[int, Dict[str, str]] = {}  # task -> {state of a dependency: who began it}
         self._guilty: Dict[int, str] = {}  # task that ended for another's sake -> who began it
 
     def add(self, node: Node, events: List[Event]) -> None:
         """A new row; whether it is ready is for `decide` to say, once all rows of its batch are there."""
-        name, upstream, policy, priority, rank, known, detail = node
+        name, upstream, policy, priority, rank, known, detail, over = node
         number = self.number[name] = len(self.names)
         self.names.append(name)
         self.states.append(st.PENDING)
@@ -47,6 +49,8 @@ class TaskTable:
         self.keys.append((-priority, -rank, number))
         self.attempts.append(0)
         self._children.append(None)
+        if over is not None and not known:
+            self.maps.add(number, node, map(self.number.__getitem__, over))
         self._waiting.append(self._wait_for(upstream, number) if upstream and not known else 0)
         if policy.run_when == "any_failed" and not upstream:
             self._unconditional.add(number)
@@ -56,7 +60,10 @@ class TaskTable:
     def _wait_for(self, upstream: Sequence[str], number: int) -> int:
         """Join the dependants of these tasks; how many of them have not ended."""
         waiting = 0
+        maps = self.maps
         for parent in map(self.number.__getitem__, upstream):
+            if maps.items and parent in maps.items and maps.hands_items_to(parent, number):
+                continue  # its items are there
             if self.states[parent] not in st.OPEN:
                 self._note(number, parent)
                 continue
@@ -73,6 +80,8 @@ class TaskTable:
         self.move(number, cause, ev.TASK_CANCELLED, events, cause_task=cause_task, mechanism=mechanism)
         self._children[number] = None
         self.open -= 1
+        if self.maps.owner and self._item_ended(number, events) is not None:
+            self.open -= 1
 
     # ---- one task changes, and what follows for those that wait for it
 
@@ -102,8 +111,13 @@ class TaskTable:
         """The task has ended: its dependants hear of it, and theirs in turn (no recursion: chains are long)."""
         waiting = self._waiting
         ended = [number]
+        owner = self.maps.owner
         for parent in ended:  # it grows while it is walked
             self.open -= 1
+            if owner:
+                whole = self._item_ended(parent, events)
+                if whole is not None:
+                    ended.append(whole)
             children = self._children[parent]
             if children is None:
                 continue
@@ -117,6 +131,58 @@ class TaskTable:
                     continue  # nothing new for it
                 if self.states[child] == st.PENDING and self.decide(child, events):
                     ended.append(child)
+
+    # ---- mapped tasks
+
+    def expand(self, number: int, size: int, events: List[Event]) -> None:
+        """The sizes are known: the items join, and those that map over them one by one wait for this task no more."""
+        node = self.maps.nodes[number]
+        self.move(number, "expanded", ev.TASK_EXPANDED, events, detail={"size": size})
+        items = range(len(self.names), len(self.names) + size)
+        self.maps.expand(number, items)
+        for index in range(size):
+            upstream = item_upstream(node.upstream, node.over or (), index)
+            fields = (item_name(node.name, index), upstream, node.policy, node.priority, node.rank, "", None, None)
+            self.add(_new(Node, fields), events)
+        self._hand_on(number, events)
+        for item in items:
+            if self.states[item] == st.PENDING and self.decide(item, events):
+                self.settle(item, events)
+        if not size:
+            self._end_map(number, events)
+            self.settle(number, events)
+
+    def _hand_on(self, number: int, events: List[Event]) -> None:
+        children, maps = self._children[number], self.maps
+        takers = [child for child in children or () if maps.hands_items_to(number, child)]
+        if not takers:
+            return
+        self._children[number] = [child for child in children or () if child not in takers]
+        for child in takers:
+            self._waiting[child] -= 1
+            if self.states[child] == st.PENDING and self.decide(child, events):
+                self.settle(child, events)
+
+    def _item_ended(self, number: int, events: List[Event]) -> Optional[int]:
+        """Where this was the last item of a mapped task: the number of that task, which has ended with it."""
+        owner = self.maps.owner.get(number)
+        if owner is None:
+            return None
+        items, state, name = self.maps.items[owner], self.states[number], self.names[number]
+        items.open -= 1
+        if state not in st.DONE_WELL and state not in items.blame:
+            end = next(event for event in reversed(events) if event.task == name)
+            items.blame[state] = Blame(name, end.cause, end.cause_task)
+        if items.open:
+            return None
+        self._end_map(owner, events)
+        return owner
+
+    def _end_map(self, number: int, events: List[Event]) -> None:
+        event, cause, guilty = self.maps.items[number].verdict()
+        self.move(number, cause, event, events, cause_task=guilty)
+        if guilty:
+            self._guilty[number] = guilty
 
     def _note(self, child: int, parent: int) -> None:
         """Remember which dependency did not succeed, and who was the first in its line."""
@@ -132,7 +198,7 @@ class TaskTable:
         if blame is None:
             if self._waiting[number]:
                 return False
-            if run_when != "any_failed" or number in self._unconditional:
+            if run_when != "any_failed" or number in self._unconditional or self.maps.waits_for_items(number):
                 self.make_ready(number, "dependencies_met", events)
                 return False
             return self._end_for(number, "no_failure", ev.TASK_SKIPPED, "", events)
@@ -144,7 +210,8 @@ class TaskTable:
             return self._end_for(number, "upstream_failed", ev.TASK_UPSTREAM_FAILED, failed, events)
         if self._waiting[number]:
             return False
-        if run_when == "all_done" or (run_when == "any_failed" and failed is not None):
+        wanted = failed is not None or self.maps.waits_for_items(number)
+        if run_when == "all_done" or (run_when == "any_failed" and wanted):
             self.make_ready(number, "dependencies_met", events)
             return False
         if run_when == "any_failed":

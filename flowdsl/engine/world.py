@@ -40,6 +40,9 @@ class Habits(Protocol):
     def act(self, launch: ev.Launch) -> Act:
         """What becomes of this attempt."""
 
+    def size(self, task: str) -> Tuple[float, Optional[int]]:
+        """After how long it is known how many items this mapped task has, and how many; None: it cannot be said."""
+
     def claim(self) -> Tuple[float, Optional[Tuple[str, ...]]]:
         """After how long a worker asks for an attempt, and for which kinds."""
 
@@ -101,6 +104,9 @@ class World:
                 self._launch(effect)
             elif type(effect) is ev.Stop:
                 self._stop(effect)
+            elif type(effect) is ev.Expand:
+                delay, size = self._habits.size(effect.task)
+                self.later(delay, ev.Sized(effect.task, size))
         if self._watch is not None:
             self._watch(message, batch, effects, self.now)
 

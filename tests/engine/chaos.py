@@ -42,7 +42,9 @@ class Scenario(NamedTuple):
 class Faults:
     """How often what goes wrong in this run, and the habits of its workers."""
 
-    def __init__(self, rng: random.Random, kinds: Dict[str, Kind]) -> None:
+    def __init__(self, rng: random.Random, kinds: Dict[str, Kind], nodes: Tuple[Node, ...] = ()) -> None:
+        self._over = {node.name: node.over for node in nodes if node.over}
+        self._sizes: Dict[str, Optional[int]] = {}
         self._draw = rng.random
         self._rng = rng
         self._aside = random.Random(hash(rng.getstate()))  # so that what it draws changes no other draw
@@ -100,6 +102,15 @@ class Faults:
         # Whoever does not say that it began must come to its end: nothing is known of how long it may take.
         return Act(min(duration, 20.0), state, cause, retryable, begins_after, silent=True, obeys_after=obeys_after)
 
+    def size(self, task: str) -> Tuple[float, Optional[int]]:
+        draw = self._draw
+        sources = self._over.get(task, ())
+        size: Optional[int] = self._sizes.get(sources[0]) if sources else int(draw() * 5)
+        if draw() < 0.1 * self.failing:
+            size = None
+        self._sizes[task] = size
+        return (0.0 if draw() < 0.5 else draw()), size
+
     def claim(self) -> Tuple[float, Optional[Tuple[str, ...]]]:
         delay = self._draw() * self.slow_claims if self.slow_claims else 0.0
         if self._draw() < self.picky:
@@ -156,13 +167,18 @@ def draw_nodes(rng: random.Random, count: int, policies: List[Policy]) -> Tuple[
     given = 0.1 if rng.random() < 0.2 else 0.0
     prefers = 0.3 if rng.random() < 0.3 else 0.0
     kept = results_of_an_earlier_run(upstream)
+    mapped = 0.3 if rng.random() < 0.5 else 0.0
+    roots: Dict[str, str] = {}  # mapped tasks whose items come from the same map share one
     nodes = []
     for name in names:
         policy, is_given = rng.choice(policies), rng.random() < given
         priority = rng.choice((-1.0, 1.0)) if rng.random() < prefers else 0.0
-        detail = line_for_the_log(() if is_given else upstream[name], policy)
         known = "given" if is_given else kept[name]
-        nodes.append(Node(name, upstream[name], policy, priority, ranks[name], known, detail))
+        over = None
+        if rng.random() < mapped and not known:
+            over = draw_over(rng, name, upstream[name], roots)
+        detail = line_for_the_log(() if is_given else upstream[name], policy, over)
+        nodes.append(Node(name, upstream[name], policy, priority, ranks[name], known, detail, over))
     return tuple(nodes)
 
 
@@ -177,6 +193,16 @@ def results_of_an_earlier_run(upstream: Mapping[str, Tuple[str, ...]]) -> Dict[s
     for name, parents in upstream.items():
         kept[name] = "earlier_run" if rng.random() < share and all(kept[parent] for parent in parents) else ""
     return kept
+
+
+def draw_over(
+    rng: random.Random, name: str, upstream: Tuple[str, ...], roots: Dict[str, str]
+) -> Optional[Tuple[str, ...]]:
+    """Whose items a mapped task takes one by one: those of one map, or of none."""
+    found = {roots[parent] for parent in upstream if parent in roots}
+    root = rng.choice([name, *sorted(found)])
+    roots[name] = root
+    return tuple(parent for parent in upstream if roots.get(parent) == root)
 
 
 def any_before(rng: random.Random, number: int) -> List[int]:
@@ -245,10 +271,10 @@ def run_seed(seed: int, machine: Callable[..., Scheduler] = Scheduler) -> Watch:
     }
     scheduler = machine(scenario.kinds, draw=rng.random, **options)
     watch = Watch(scheduler, {node.name: node for node in scenario.nodes}, scenario.kinds, **options)
-    world = World(scheduler, scenario.kinds, Faults(rng, scenario.kinds), watch)
+    world = World(scheduler, scenario.kinds, Faults(rng, scenario.kinds, scenario.nodes), watch)
     watch.alive = world.alive
     plan_inputs(rng, world, scenario.nodes, options)
-    world.run(2_000 + 200 * len(scenario.nodes))
+    world.run(2_000 + 1_000 * len(scenario.nodes))
     if scheduler.state == "running":  # an attempt without a timeout does not come back
         world.later(0.0, ev.Cancel())
         world.run()

@@ -39,15 +39,21 @@ def task(
     priority: float = 0.0,
     rank: float = 1.0,
     known: str = "",
+    over: Optional[str] = None,
 ) -> Node:
-    """A task whose dependencies are the words of `upstream`."""
+    """A task whose dependencies are the words of `upstream`; with `over`, a mapped one that takes their items so."""
     policy, names = Policy(kind.name, run_when, retry, timeout, uses), tuple(upstream.split())
-    return Node(name, names, policy, priority, rank, known, line_for_the_log(names, policy))
+    items = None if over is None else tuple(over.split())
+    return Node(name, names, policy, priority, rank, known, line_for_the_log(names, policy, items), items)
 
 
-def line_for_the_log(upstream: Iterable[str], policy: Policy) -> Dict[str, Any]:
+def line_for_the_log(
+    upstream: Iterable[str], policy: Policy, over: Optional[Tuple[str, ...]] = None
+) -> Dict[str, Any]:
     """The detail of a `task_added` event, as the driver of a run gives it."""
     detail = {"upstream": list(upstream), "uses": list(policy.uses), "retries": policy.retry.retries}
+    if over is not None:
+        detail.update({"map": ["x"], "over": list(over)})
     return {**detail, "run_when": policy.run_when} if policy.run_when != "all_succeeded" else detail
 
 
@@ -144,5 +150,7 @@ def fact(event: Event) -> str:
 def order(effect: Any) -> str:
     if type(effect) is ev.Close:
         return f"close {effect.state}"
+    if type(effect) is ev.Expand:
+        return f"expand {effect.task}"
     cause = f" {effect.cause}" if type(effect) is ev.Stop else ""
     return f"{type(effect).__name__.lower()} {effect.task}#{effect.attempt}{cause}"

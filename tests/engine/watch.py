@@ -8,7 +8,8 @@ from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.check import Checker, InvariantBroken
 from flowdsl.engine.events import Batch, Event
-from flowdsl.engine.policy import Kind, Node
+from flowdsl.engine.maps import split
+from flowdsl.engine.policy import Kind, Node, Policy
 from flowdsl.engine.scheduler import Scheduler
 from flowdsl.engine.snapshot import Snapshot
 
@@ -47,6 +48,7 @@ class Watch:
         self._stopping: Dict[str, str] = {}
         self._given_up: Dict[Tuple[str, int], bool] = {}  # abandoned -> it keeps its slot
         self._due: Dict[str, float] = {}
+        self._sizing: Set[str] = set()  # mapped tasks whose sizes are asked for
         self._halted = ""
         self._sealed = False
         self._closed = False
@@ -74,6 +76,9 @@ class Watch:
         self._judge_progress(message, effects)
         self._judge_answers(batch)
 
+    def _policy(self, task: str) -> Policy:
+        return self._nodes[split(task)[0]].policy
+
     # ---- the second account
 
     def _is_current(self, message: Any) -> bool:
@@ -92,6 +97,8 @@ class Watch:
         elif type(message) is ev.Add:
             for node in message.nodes:
                 self._keys[node.name] = (-node.priority, -node.rank, len(self._keys))
+        elif type(message) is ev.Sized:
+            self._sizing.discard(message.task)
         elif type(message) is ev.Seal:
             self._sealed = True
         elif type(message) is ev.Cancel and self.checker.state == st.RUNNING and self._halted in ("", "stopped"):
@@ -105,7 +112,7 @@ class Watch:
                 self._launched[task] = effect.attempt
                 del self._ready[task]
                 hold(effect.attempt == self.checker.rows[task].begun + 1, "attempts are numbered one by one")
-                hold(effect.kind == self._nodes[task].policy.kind, "another kind of executor")
+                hold(effect.kind == self._policy(task).kind, "another kind of executor")
                 self._take_limits(task)
                 hold(self._slots() <= self._max_workers, "one slot too many")
             elif type(effect) is ev.Stop:
@@ -115,6 +122,9 @@ class Watch:
                 self._due.pop(task, None)
                 if task in self._running:
                     self._set_grace(task, now)
+            elif type(effect) is ev.Expand:
+                hold(task not in self._sizing, "asked twice")
+                self._sizing.add(task)
             else:
                 hold(type(effect) is ev.Close and not self._closed, "the run ends once")
                 self._closed = True
@@ -127,12 +137,23 @@ class Watch:
         for event in batch.events:
             if event.task:
                 self._take_event(event, now)
+        for event in batch.events:
+            row = self.checker.rows.get(event.task)
+            if row is not None and row.rule.over is not None and row.state == st.READY:
+                hold(row.name in self._sizing, "nobody asks how many items there are")
         ended = batch.events[-1].event == ev.RUN_ENDED
         hold(ended == self._closed, "the end of the run is told and ordered together")
 
     def _take_event(self, event: Event, now: float) -> None:
         task, name = event.task, event.event
-        if name == ev.TASK_READY:
+        if name == ev.TASK_ADDED:
+            if task not in self._keys:  # an item: after all that have joined
+                node = self._nodes[split(task)[0]]
+                self._keys[task] = (-node.priority, -node.rank, len(self._keys))
+        elif self.checker.rows[task].rule.over is not None:
+            if event.state in st.TERMINAL:
+                self._sizing.discard(task)
+        elif name == ev.TASK_READY:
             self._ready[task] = self._keys[task]
             self._due.pop(task, None)
         elif name == ev.ATTEMPT_STARTED:
@@ -159,7 +180,7 @@ class Watch:
         self._due.pop(task, None)
         self._stopping.pop(task, None)
         if event.mechanism == "abandoned":
-            self._given_up[task, event.attempt] = not self._kinds[self._nodes[task].policy.kind].replaces
+            self._given_up[task, event.attempt] = not self._kinds[self._policy(task).kind].replaces
         else:
             self._give_limits_back(task)
         if event.event == ev.ATTEMPT_REQUEUED:
@@ -197,20 +218,20 @@ class Watch:
     def _judge_final(self, task: str, batch: Batch) -> None:
         """An attempt that failed, and may be retried, is followed by another if one is left."""
         row, event = self.checker.rows[task], batch.events[-1 if len(batch.events) == 1 else 0]
-        retry = self._nodes[task].policy.retry
+        retry = self._policy(task).retry
         if event.event == ev.ATTEMPT_FAILED and event.cause != "retry":
             left = row.begun <= retry.retries and retry.max_elapsed is None
             hold(not left or self._halted != "" or event.mechanism == "abandoned", "an attempt was left")
 
     def _set_deadline(self, task: str, now: float) -> None:
-        timeout = self._nodes[task].policy.timeout
+        timeout = self._policy(task).timeout
         if task in self._stopping:
             self._set_grace(task, now)
         elif timeout is not None:
             self._due[task] = now + timeout
 
     def _set_grace(self, task: str, now: float) -> None:
-        grace = self._kinds[self._nodes[task].policy.kind].grace
+        grace = self._kinds[self._policy(task).kind].grace
         if grace is not None:
             self._due[task] = now + grace
 
@@ -222,12 +243,12 @@ class Watch:
             self._give_limits_back(key[0])
 
     def _take_limits(self, task: str) -> None:
-        for name in self._nodes[task].policy.uses:
+        for name in self._policy(task).uses:
             self._free[name] -= 1
             hold(self._free[name] >= 0, f"more than limit {name!r} allows")
 
     def _give_limits_back(self, task: str) -> None:
-        for name in self._nodes[task].policy.uses:
+        for name in self._policy(task).uses:
             self._free[name] += 1
 
     def _slots(self) -> int:
@@ -242,7 +263,7 @@ class Watch:
         )
 
     def _may_go(self, task: str, kinds: Optional[Tuple[str, ...]]) -> bool:
-        policy = self._nodes[task].policy
+        policy = self._policy(task)
         return (kinds is None or policy.kind in kinds) and all(self._free[name] > 0 for name in policy.uses)
 
     # ---- what is asked after every input
@@ -273,19 +294,20 @@ class Watch:
             self._halted = "too_many_abandoned"
         elif "too_many_abandoned" in causes:
             hold(bool(self._given_up), "nothing was abandoned")
-            hold(too_many or none_left or not (self._running or self._launched or self._due), "others could go on")
+            going = self._running or self._launched or self._due or self._sizing
+            hold(too_many or none_left or not going, "others could go on")
             self._halted = "too_many_abandoned"
 
     def _judge_progress(self, message: Any, effects: Sequence[Any]) -> None:
         best, claimable = self._best(), self.scheduler.claimable()
         hold(best is None or claimable > 0, f"nobody is told that {best} could begin")
-        for kind in {self._nodes[task].policy.kind for task in self._ready}:
+        for kind in {self._policy(task).kind for task in self._ready}:
             hold(not self._best((kind,)) or self.scheduler.claimable((kind,)) > 0, f"no {kind} is told to begin")
         if type(message) is ev.Claim and message.kinds is None and not effects:
             hold(claimable == 0, "claims are asked for in vain")
         hold(claimable <= max(0, self._max_workers - self._slots()), "more claims than slots")
         if self._sealed and not self._closed:
-            going = bool(self._running or self._launched or self._due)
+            going = bool(self._running or self._launched or self._due or self._sizing)
             hold(going or best is not None or claimable > 0, "nothing will ever happen again")
 
     def _judge_answers(self, batch: Batch) -> None:
