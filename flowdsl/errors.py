@@ -12,6 +12,7 @@ By whose fault it is::
     |-- TaskResultError          a result was asked for that does not exist; `.task`, `.state`, `.cause`
     |   `-- ResultReleased       it existed, and `keep="targets"` let it go
     |-- WorkerDied               the process or executor under an attempt went away
+    |-- MapError                 what a task maps over is no sized iterable (also a TypeError)
     |-- TaskTimeout              an attempt outlived its `timeout`
     |-- LogWriteError            the journal could not be written; `.path`, `.errno` (also an OSError)
     |-- LogLocked                another process writes this journal; `.path`, `.pid`
@@ -39,6 +40,7 @@ __all__ = [
     "InternalError",
     "LogLocked",
     "LogWriteError",
+    "MapError",
     "PickleRefused",
     "RendererMissing",
     "ResultReleased",
@@ -118,6 +120,10 @@ class WorkerDied(FlowError):
 
 class TaskTimeout(FlowError):
     """An attempt ran longer than its `timeout`."""
+
+
+class MapError(FlowError, TypeError):
+    """What a mapped task maps over is no sized iterable, or its mapped parameters differ in length."""
 
 
 class LogWriteError(FlowError, OSError):

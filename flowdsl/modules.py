@@ -51,7 +51,8 @@ else:
             uses: names of limits of the flow, held while an attempt runs.
             priority: a number; among ready tasks the larger goes first.
             tags, type: for the reader: words about the task, and what kind it is.
-            map, cache: not available in this version.
+            map: the parameter, or parameters, of whose value the task takes one item at a time: it runs once for each.
+            cache: not available in this version.
 
         Returns:
             The `Task`, which can be called like the function.

@@ -27,10 +27,12 @@ from flowdsl.definition.options import RunOptions
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine import states as st
 from flowdsl.engine.failures import Failure, failures
+from flowdsl.engine.maps import split
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.errors import InternalError, LogWriteError, ResultReleased, RunFailed, TaskResultError
 from flowdsl.hold import check_not_held
 from flowdsl.runtime.driver import Driver
+from flowdsl.runtime.results import NOTHING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,22 +185,28 @@ class Run:
     # ---- results
 
     def __getitem__(self, name: str) -> Any:
-        """The result of a task.
+        """The result of a task: of a mapped one the list, in order; of `delays[3]` that item.
 
-        Raises TaskResultError (from the task's own exception) where there is none, ResultReleased where it was let
-        go, KeyError for a task that the run does not have.
+        A list has a `Missing` where an item was skipped. Raises TaskResultError (from the task's own exception) where
+        there is no result, ResultReleased where it was let go, KeyError for a task that the run does not have.
         """
-        values = self._driver.core.results.values
-        if name in values:
-            return values[name]
-        if name not in self.graph:
+        results = self._driver.core.results
+        mapped = name in self.graph.mapped
+        if name in results.values and not (mapped and self._ended_badly(name)):
+            return results.values[name]
+        if name not in self:
             raise KeyError("run %r has no task %r%s" % (self.id, name, did_you_mean(name, self.graph.tasks)))
-        return self._refuse(name)
+        item = results.item(name)
+        return self._refuse(name) if item is NOTHING else item
+
+    def _ended_badly(self, name: str) -> bool:
+        row = self.snapshot().tasks.get(name)
+        return row is not None and row.state not in st.DONE_WELL
 
     def _refuse(self, name: str) -> NoReturn:
         row = self.snapshot().tasks.get(name)
         state, cause = (row.state, row.cause) if row is not None else (st.PENDING, "added")
-        if name in self._driver.core.results.released:
+        if split(name)[0] in self._driver.core.results.released:
             text = "the result of task %r was let go once its last dependant had it; use keep='all'" % name
             raise ResultReleased(text, task=name, state=state, cause=cause)
         if state in st.OPEN and not self.done:
@@ -206,11 +214,17 @@ class Run:
             raise TaskResultError(text, task=name, state=state, cause=cause)
         guilty = " because of task %r" % row.cause_task if row is not None and row.cause_task else ""
         text = "task %r has no result: it is %s (%s)%s" % (name, state, cause, guilty)
+        if cause == "items_failed":
+            text += "; the items that succeeded are there one by one: run['%s[0]']" % name
         outcome = self._driver.core.errors.get((row.cause_task if row is not None else "") or name)
         raise TaskResultError(text, task=name, state=state, cause=cause) from (outcome.exception if outcome else None)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.graph
+        return name in self.graph or (isinstance(name, str) and self._has_item(name))
+
+    def _has_item(self, name: str) -> bool:
+        task, index = split(name)
+        return index is not None and task in self.graph.mapped and name in self.snapshot().tasks
 
     def _ipython_key_completions_(self) -> List[str]:
         return list(self.graph)

@@ -6,6 +6,7 @@ from typing import Any, Callable, Optional, Sequence
 
 from flowdsl.definition.checks import check_name
 from flowdsl.definition.dependencies import fit
+from flowdsl.definition.fanout import check_map
 from flowdsl.definition.function import check_function, first_line, is_async, name_of
 from flowdsl.definition.options import TaskOptions
 from flowdsl.definition.parameters import parameters_of
@@ -34,6 +35,8 @@ def define(
         name = check_name(name_of(function, where), where)
     parameters = parameters_of(function)
     depends_on = fit(written, parameters, name, home, where)
+    if options.map:
+        check_map(options.map, parameters, depends_on, where)
     return TaskSpec(name, function, parameters, depends_on, *options, is_async(function), first_line(function), place)
 
 

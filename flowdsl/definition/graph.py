@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Collection, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.definition.edge import Edge, Input
+from flowdsl.definition.fanout import item_sources
 from flowdsl.definition.inputs import check_inputs, inputs_of
 from flowdsl.definition.needed import needed
 from flowdsl.definition.order import in_order
@@ -23,7 +24,8 @@ class Graph:
     `tasks` is in topological order, ties in the order of definition. It holds the tasks that were replaced by a value
     (`given`, without edges into them) and not the ancestors that only those needed. `edges` has an entry for every
     task: its incoming edges, none twice. `targets` are the tasks asked for, else those that nothing waits for.
-    `limits` are the named limits of all flows in the graph.
+    `limits` are the named limits of all flows in the graph. `mapped` has an entry for every mapped task: the mapped
+    tasks whose items it takes one by one.
     """
 
     flow: str
@@ -33,6 +35,7 @@ class Graph:
     given: FrozenSet[str]
     targets: Tuple[str, ...]
     limits: Mapping[str, int] = field(default_factory=dict)
+    mapped: Mapping[str, Tuple[str, ...]] = field(default_factory=dict)
 
     def upstream(self, name: str) -> Tuple[str, ...]:
         """The names of the tasks that this one waits for itself."""
@@ -100,6 +103,7 @@ def build_graph(
 def _frozen(resolution: Resolution, targets: Optional[Tuple[str, ...]]) -> Graph:
     specs, edges = resolution.specs, resolution.edges
     order = in_order(resolution.defined(), edges)
+    mapped = [name for name in order if name in resolution.mapped] if resolution.mapped else []
     return Graph(
         flow=resolution.home.flow,
         tasks=MappingProxyType({name: specs[name] for name in order}),
@@ -108,6 +112,9 @@ def _frozen(resolution: Resolution, targets: Optional[Tuple[str, ...]]) -> Graph
         given=frozenset(name for name in resolution.given if name in specs),
         targets=_last(edges, order) if targets is None else targets,
         limits=MappingProxyType(resolution.limits),
+        mapped=MappingProxyType(
+            item_sources([name for name in order if name in mapped], specs, edges) if mapped else {}
+        ),
     )
 
 

@@ -78,12 +78,6 @@ def _type(value: Any, option: str, where: object) -> str:
     return check_name(value, where, option)
 
 
-def _map(value: Any, option: str, where: object) -> Tuple[str, ...]:
-    if value is not None and value != ():
-        refuse(where, option, value, checks.LATER + "; loop over the items inside the task")
-    return ()
-
-
 def _cache(value: Any, option: str, where: object) -> bool:
     if check_flag(value, option, where):
         refuse(where, option, value, checks.LATER + "; leave it out")
@@ -121,7 +115,7 @@ TASK_CHECKS: Dict[str, Check] = {
     "priority": _priority,
     "tags": check_names,
     "type": _type,
-    "map": _map,
+    "map": check_names,
     "cache": _cache,
 }
 

@@ -6,7 +6,7 @@ This is on the way to each run, so the loop over the tasks does as little as it 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple, Union
+from typing import Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 from flowdsl.definition.edge import Edge
 from flowdsl.definition.options import INHERIT, Inherit, Retry
@@ -41,6 +41,7 @@ class Resolution:
         self.edges: Dict[str, Tuple[Edge, ...]] = {}
         self.takers: Dict[str, List[Tuple[str, Parameter]]] = {}
         self.limits: Dict[str, int] = dict(home.limits or {})
+        self.mapped: Set[str] = set()
         self.scopes: List[Scope] = []  # other flows, as they are met
         self._strangers: Dict[str, Scope] = {}  # name of a task of another flow -> that flow
         self._waiting: List[Tuple[str, TaskSpec, Scope]] = []
@@ -76,6 +77,8 @@ class Resolution:
         bound: Collection[Optional[str]] = ()
         if spec.uses:
             self._check_limits(spec, scope)
+        if spec.map:
+            self.mapped.add(name)
         if spec.depends_on:
             found = [self._edge(dependency, spec, scope) for dependency in spec.depends_on]
             bound = {edge[2] for edge in found}

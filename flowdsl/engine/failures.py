@@ -29,8 +29,9 @@ class Failure(NamedTuple):
 
 
 def failures(snapshot: Snapshot) -> Tuple[Failure, ...]:
-    """The failures of a run so far, in the order in which the tasks ended."""
+    """The failures of a run so far, in the order in which the tasks ended; of a mapped task its items that failed."""
     failed = [row for row in list(snapshot.tasks.values()) if row.state in (FAILED, TIMED_OUT)]
+    failed = [row for row in failed if row.cause != "items_failed"]
     return tuple(_failure(row) for row in sorted(failed, key=lambda row: row.ended_at or 0.0))
 
 

@@ -57,8 +57,8 @@ def simulate(
     Parameters
     ----------
     nodes : the tasks, dependencies before dependants.
-    durations : seconds by name of task; 1 for a task that is missing here. An item that is missing takes what its mapped
-        task has here.
+    durations : seconds by name of task; 1 for a task that is missing here. An item that is missing takes what its
+        mapped task has here.
     max_workers : attempts that may run at the same time.
     limits : named limits, as of the flow.
     on_failure : "continue" or "stop"; tasks fail here only by their own `timeout`.

@@ -132,10 +132,10 @@ def _join(tasks: Mapping[str, TaskRow], row: TaskRow) -> None:
     """An item has what its mapped task has; of other mapped tasks it may wait for one item only."""
     name, index = split(row.name)
     whole = tasks.get(name)
-    if whole is None:
+    if whole is None or index is None:  # no name that flowdsl gives
         return
     row.map_of, row.map_index = whole.name, index
-    row.upstream = item_upstream(whole.upstream, whole.over, index or 0)
+    row.upstream = item_upstream(whole.upstream, whole.over, index)
     row.tags, row.type, row.action, row.retries = whole.tags, whole.type, whole.action, whole.retries
     whole.count("", row.state)
 

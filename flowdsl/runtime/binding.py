@@ -8,7 +8,9 @@ from flowdsl.definition.graph import Edge, Graph
 from flowdsl.definition.options import Retry
 from flowdsl.definition.parameters import POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_KEYWORD, VAR_POSITIONAL
 from flowdsl.definition.spec import TaskSpec
+from flowdsl.engine.maps import split
 from flowdsl.executors.outcome import Call
+from flowdsl.runtime.fanout import Fans
 from flowdsl.runtime.results import Results
 
 
@@ -95,15 +97,34 @@ class Calls:
         self._values = results.values
         self._inputs = inputs
         self._retry = retry
-        self.missing: Callable[[str], Missing] = lambda task: Missing(task, "", "")
+        self._results = results
+        self._fans = Fans(graph, results, inputs)
+
+    @property
+    def missing(self) -> Callable[[str], Missing]:
+        """What stands for the result of a task that has none."""
+        return self._results.missing
 
     def retry_of(self, task: str) -> Retry:
-        own = self._tasks[task].retries
+        own = self._tasks[split(task)[0]].retries
         return own if isinstance(own, Retry) else self._retry
 
-    def make(self, task: str) -> Call:
+    def measure(self, task: str) -> int:
+        """How many items a mapped task has; raises MapError."""
+        return self._fans.measure(task)
+
+    def _make_item(self, name: str) -> Call:
+        task, index = split(name)
         spec = self._tasks[task]
-        args, kwargs = bind(spec, self._edges[task], self._values, self._inputs, self.missing)
+        given = {**self._inputs, **self._fans.items(task, index or 0)}
+        args, kwargs = bind(spec, self._fans.edges(task), self._values, given, self.missing)
+        return Call(spec.function, args, kwargs, spec.verify, self.retry_of(task))
+
+    def make(self, task: str) -> Call:
+        if task[-1] == "]":
+            return self._make_item(task)
+        spec = self._tasks[task]
+        args, kwargs = bind(spec, self._edges[task], self._values, self._inputs, self._results.missing)
         own = spec.retries
         retry = own if type(own) is Retry else self._retry
         return _new(Call, (spec.function, args, kwargs, spec.verify, retry))

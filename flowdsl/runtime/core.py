@@ -23,11 +23,11 @@ from flowdsl.runtime.fold import Fold
 from flowdsl.runtime.results import Results
 from flowdsl.storage.journal import Journal
 
-ENDS = frozenset(ev.ATTEMPT_STATE) - {ev.ATTEMPT_STARTED}
+ENDS = frozenset((*ev.ATTEMPT_STATE, ev.TASK_FAILED)) - {ev.ATTEMPT_STARTED}
 
 
 class Core:
-    """Feeds the machine and writes down what follows; effects wait in `launches`, `stops` and `closing`."""
+    """Feeds the machine and writes down what follows; effects wait in its lists until somebody carries them out."""
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Core:
         self.fault: Optional[BaseException] = None  # a LogWriteError
         self.launches: List[ev.Launch] = []
         self.stops: List[ev.Stop] = []
+        self.expansions: List[str] = []  # mapped tasks whose sizes are asked for
         self.left_behind: List[Tuple[str, int]] = []  # attempts abandoned since somebody looked
         self.closing = False
         self.stacks_of: Callable[[str, int], Mapping[str, str]] = lambda task, attempt: {}  # where its thread is
@@ -78,6 +79,8 @@ class Core:
                 self.results.put(first.task, outcome.value)
             elif first.event != ev.ATTEMPT_STARTED or len(events) > 1:
                 self._note(events, outcome)
+            if self.results.lists and len(events) > 1:
+                self._gather(events)
             if self.results.releases:
                 self._release(events)
         for effect in effects:
@@ -85,6 +88,8 @@ class Core:
                 self.launches.append(effect)
             elif type(effect) is ev.Stop:
                 self.stops.append(effect)
+            elif type(effect) is ev.Expand:
+                self.expansions.append(effect.task)
             else:
                 self.closing = True
 
@@ -144,6 +149,12 @@ class Core:
                 self.results.put(event.task, outcome.value)
             elif outcome is not None and event.event in ENDS:
                 self.errors[event.task] = outcome
+
+    def _gather(self, events: Sequence[Event]) -> None:
+        """Make the list of a mapped task that has ended; whoever takes it has not been given out yet."""
+        for event in events:
+            if event.task in self.results.lists and event.state in st.TERMINAL:
+                self.results.gather(event.task)
 
     def _release(self, events: Sequence[Event]) -> None:
         for event in events:

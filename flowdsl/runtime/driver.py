@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Callable, Deque, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from flowdsl.definition.graph import Graph
+from flowdsl.definition.options import Retry
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.policy import Kind, Node
@@ -27,6 +28,7 @@ from flowdsl.runtime.workers import Workers, detail_of, ended
 from flowdsl.storage.journal import Journal
 
 CHUNK = 1000  # tasks that join in one write
+NEVER_AGAIN = Retry(0)
 NEVER = float("inf")
 
 
@@ -36,6 +38,7 @@ class Orders(NamedTuple):
     woken: List[Slot]
     launches: Sequence[ev.Launch]
     stops: Sequence[ev.Stop]
+    expansions: Sequence[str] = ()
 
 
 class Driver:
@@ -76,8 +79,8 @@ class Driver:
         self._crew = Crew(
             max_workers if kind.replaces else 1, self._start_worker, "thread" if kind.replaces else "main"
         )
-        calls.missing = self._missing
         self.core.stacks_of = self._stacks_of
+        results.missing = self._missing
         self._workers = Workers(
             self.core,
             self._crew,
@@ -204,10 +207,11 @@ class Driver:
         claimable = core.scheduler.claimable(self._own)
         woken = self._crew.wake_for(claimable) if claimable > 0 else ()
         self._set_alarm(claimable - len(woken), now)
-        if not (woken or core.launches or stops):
+        if not (woken or core.launches or stops or core.expansions):
             return None
         launches, core.launches = core.launches, []
-        return Orders(list(woken), launches, stops)
+        expansions, core.expansions = core.expansions, []
+        return Orders(list(woken), launches, stops, expansions)
 
     def _push(self, now: float) -> None:
         """Claim for the executors that are given their work all that they can have."""
@@ -292,6 +296,17 @@ class Driver:
             self._backends[stop.kind].stop(stop.task, stop.attempt)
         for slot in orders.woken:
             self._crew.set_going(slot)
+        for task in orders.expansions:
+            self._expand(task)
+
+    def _expand(self, task: str) -> None:
+        """Say how many items a mapped task has. What it maps over is the user's, and so is what its length costs."""
+        try:
+            sized, outcome = ev.Sized(task, self._calls.measure(task)), None
+        except Exception as exc:
+            outcome = failure(exc, "map_failed", NEVER_AGAIN)
+            sized = ev.Sized(task, None, detail_of(outcome))
+        self._report(sized, outcome)
 
     def _launch(self, launch: ev.Launch) -> None:
         try:

@@ -67,13 +67,20 @@ def nodes(
     upstream = {name: _sources(edges) for name, edges in graph.edges.items()}
     ranks = remaining_paths(list(graph.tasks), upstream, weights)
     there = {**dict.fromkeys(reused, "earlier_run"), **dict.fromkeys(graph.given, "given")}
+    mapped = graph.mapped
     for name, spec in graph.tasks.items():
         policy, options = _policy(spec, defaults, kinds, known)
         parents = upstream[name]
         detail = {"action": getattr(spec.function, "__name__", name), **options}
         if parents:
             detail["upstream"] = parents
-        yield _new(Node, (name, parents, policy, spec.priority or 0.0, ranks[name], there.get(name, ""), detail))
+        over = mapped.get(name) if mapped else None
+        if over is not None:
+            over = tuple(source for source in over if source not in there)  # what is there already is a list
+            detail["map"] = spec.map
+            detail["over"] = over
+        known_by = there.get(name, "")
+        yield _new(Node, (name, parents, policy, spec.priority or 0.0, ranks[name], known_by, detail, over))
 
 
 def _sources(edges: Sequence[Edge]) -> Tuple[str, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, FrozenSet, Mapping, NamedTuple, Optional, Set
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Set
 
 from flowdsl.definition.graph import Graph
+from flowdsl.engine.maps import item_name, split
+
+NOTHING: Any = type("Nothing", (), {"__repr__": lambda self: "<no result>"})()  # where an item has no result (yet)
 
 
 class Kept(NamedTuple):
@@ -16,19 +19,46 @@ class Kept(NamedTuple):
 
 
 class Results:
-    """Values by task name; with `keep="targets"` a value goes when the last task that takes it has ended."""
+    """Values by task name; with `keep="targets"` a value goes when the last task that takes it has ended.
+
+    The items of a mapped task lie in a list of their own, which is complete when the task has ended. `missing` makes
+    what stands for the result of a task that has none.
+    """
 
     def __init__(self, graph: Graph, given: Mapping[str, Any], keep: str, kept: Optional[Kept] = None) -> None:
         kept = kept or Kept()
         self.values: Dict[str, Any] = {**given, **kept.values}
+        self.lists: Dict[str, List[Any]] = {}  # by mapped task
         self.released: Set[str] = set(kept.tasks.difference(kept.values))
+        self.missing: Callable[[str], Any] = lambda name: None
         self._graph = graph
         self._uses: Optional[Dict[str, int]] = None
         if keep == "targets":
             self._uses = {name: len(graph.downstream(name)) for name in graph.tasks}
 
     def put(self, name: str, value: Any) -> None:
-        self.values[name] = value
+        if name[-1] == "]":
+            task, index = split(name)
+            self.lists[task][index or 0] = value
+        else:
+            self.values[name] = value
+
+    def open(self, task: str, size: int) -> None:
+        """Room for the items of a mapped task."""
+        self.lists[task] = [NOTHING] * size
+
+    def gather(self, task: str) -> None:
+        """All items have ended: the list, with gaps where an item has no result."""
+        values = self.lists[task]
+        self.values[task] = [
+            self.missing(item_name(task, index)) if value is NOTHING else value for index, value in enumerate(values)
+        ]
+
+    def item(self, name: str) -> Any:
+        """The result of `delays[3]`, or NOTHING."""
+        task, index = split(name)
+        values = self.lists.get(task, ())
+        return values[index] if index is not None and index < len(values) else NOTHING
 
     @property
     def releases(self) -> bool:
@@ -37,8 +67,11 @@ class Results:
     def ended(self, name: str) -> None:
         """This task takes nothing any more."""
         assert self._uses is not None
+        if name not in self._graph.tasks:  # an item: the whole task will end too
+            return
         for source in self._graph.upstream(name):
             self._uses[source] -= 1
             if not self._uses[source] and source not in self._graph.targets and source in self.values:
                 del self.values[source]
+                self.lists.pop(source, None)
                 self.released.add(source)

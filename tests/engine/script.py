@@ -47,9 +47,7 @@ def task(
     return Node(name, names, policy, priority, rank, known, line_for_the_log(names, policy, items), items)
 
 
-def line_for_the_log(
-    upstream: Iterable[str], policy: Policy, over: Optional[Tuple[str, ...]] = None
-) -> Dict[str, Any]:
+def line_for_the_log(upstream: Iterable[str], policy: Policy, over: Optional[Tuple[str, ...]] = None) -> Dict[str, Any]:
     """The detail of a `task_added` event, as the driver of a run gives it."""
     detail = {"upstream": list(upstream), "uses": list(policy.uses), "retries": policy.retry.retries}
     if over is not None:
