@@ -202,9 +202,8 @@ def _progressed(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
     if row.latest is None or row.latest.attempt != event.attempt or not event.detail:
         return
     progress, message = event.detail.get("progress"), event.detail.get("message", "")
-    if (
-        isinstance(progress, (int, float)) and type(progress) is not bool and 0 <= progress <= 1
-    ):  # what comes from a file may be anything
+    # What comes from a file may be anything.
+    if isinstance(progress, (int, float)) and type(progress) is not bool and 0 <= progress <= 1:
         row.progress = float(progress)
     if type(message) is str:
         row.message = message
