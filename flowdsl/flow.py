@@ -294,7 +294,9 @@ class Flow:
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Pictures:
         try:
             return pictures(self._marked(self.build()), repr(self))
-        except DefinitionError:
+        except DefinitionError as exc:
+            return _broken(self, str(exc))
+        except Exception:  # a picture is never worth an error
             return {"text/plain": repr(self)}
 
     # ---- running
@@ -385,6 +387,12 @@ class Flow:
         graph = self.build(targets, given=values)
         check_inputs(graph, values)
         return graph, values, options
+
+
+def _broken(flow: Flow, fault: str) -> Pictures:
+    from flowdsl.views.cards import broken_flow_card
+
+    return {"text/plain": repr(flow), "text/html": broken_flow_card(flow.name, flow, len(flow), fault)}
 
 
 def _empty(name: str, options: FlowOptions) -> Flow:

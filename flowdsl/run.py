@@ -11,6 +11,7 @@ from typing import (
     Any,
     Callable,
     Dict,
+    Iterable,
     List,
     Literal,
     Mapping,
@@ -33,6 +34,7 @@ from flowdsl.errors import InternalError, LogWriteError, ResultReleased, RunFail
 from flowdsl.hold import check_not_held
 from flowdsl.runtime.driver import Driver
 from flowdsl.runtime.results import NOTHING
+from flowdsl.settings import options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +66,14 @@ def users_frame() -> Optional[FrameType]:
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "flowdsl":
         frame = frame.f_back
     return frame
+
+
+def in_order(found: Tuple[Failure, ...], names: Iterable[str]) -> Tuple[Failure, ...]:
+    """The failures as their tasks ended, or in the order of the tasks, where all must be the same each time."""
+    if not options.stable_repr:
+        return found
+    at = {name: n for n, name in enumerate(names)}
+    return tuple(sorted(found, key=lambda one: at.get(one.task, len(at))))
 
 
 class Origin(NamedTuple):
@@ -177,7 +187,7 @@ class Run:
     def failures(self) -> Tuple[Failure, ...]:
         """The tasks that failed or timed out for good so far, each with its exception."""
         outcomes = self._driver.core.errors
-        found = failures(self.snapshot())
+        found = in_order(failures(self.snapshot()), self.graph)
         return tuple(
             one._replace(exception=outcomes[one.task].exception) if one.task in outcomes else one for one in found
         )
@@ -344,31 +354,39 @@ class Run:
         return next((one.exception for one in found if one.exception is not None), None)
 
     def _obituary(self, found: Tuple[Failure, ...]) -> str:
+        from flowdsl.views.escape import clean_lines
+
         snapshot = self.snapshot()
-        lines = ["run %r of flow %r %s" % (self.id, self.flow, self.state)]
+        which = "run" if options.stable_repr else "run %r" % self.id
+        lines = ["%s of flow %r %s" % (which, self.flow, self.state)]
         if found:
             lines[0] += ": %d of %d tasks failed" % (len(found), len(snapshot.tasks))
         elif snapshot.cause:
             lines[0] += ": %s" % st.CAUSES.get(snapshot.cause, snapshot.cause)
         for one in found[:SHOWN]:
-            lines.append("  " + str(one))
+            lines.append("  " + clean_lines(one))
             if one.traceback and one.exception is None:
-                lines += ["    " + line for line in one.traceback.rstrip().splitlines()]
+                lines += ["    " + line for line in clean_lines(one.traceback.rstrip()).splitlines()]
         if len(found) > SHOWN:
             lines.append("  and %d more" % (len(found) - SHOWN))
         held = [row.name for row in snapshot.tasks.values() if row.state in (st.UPSTREAM_FAILED, st.CANCELLED)]
         if held:
             more = ", ..." if len(held) > SHOWN else ""
             lines.append("  not run: %s%s" % (", ".join(held[:SHOWN]), more))
-        lines.append("  flowdsl.last_run() has the results that there are; the log is in %s" % self.shown_dir)
+        log = "" if options.stable_repr else "; the log is in %s" % self.shown_dir
+        lines.append("  flowdsl.last_run() has the results that there are" + log)
         return "\n".join(lines)
 
     # ---- how it looks
 
     def __repr__(self) -> str:
-        return "<Run %r of flow %r: %s, %d tasks>" % (self.id, self.flow, self.state, len(self.graph))
+        which = "" if options.stable_repr else " %r" % self.id
+        return "<Run%s of flow %r: %s, %d tasks>" % (which, self.flow, self.state, len(self.graph))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, Any]:
-        from flowdsl.views.static import run_bundle
+        try:
+            from flowdsl.views.static import run_bundle
 
-        return dict(run_bundle(self.graph, self.snapshot()))
+            return dict(run_bundle(self.graph, self.snapshot()))
+        except Exception:  # a picture is never worth an error
+            return {"text/plain": repr(self)}

@@ -6,7 +6,7 @@ import os
 import time
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.failures import Failure, failures
@@ -14,12 +14,16 @@ from flowdsl.engine.snapshot import Snapshot, fold
 from flowdsl.engine.states import RUNNING
 from flowdsl.errors import TaskResultError
 from flowdsl.hold import check_not_held
+from flowdsl.run import in_order
+from flowdsl.settings import options
 from flowdsl.storage.reading import Log, read_journal, run_dirs
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from flowdsl.analysis.timeline import Timeline
+
+_UNSTABLE = ["run_id", "started_at", "ended_at", "duration_s"]
 
 __all__ = ["Damaged", "PastRun", "Runs", "load_runs"]
 
@@ -87,7 +91,7 @@ class PastRun:
     @property
     def failures(self) -> Tuple[Failure, ...]:
         """The tasks that failed or timed out for good, with error and traceback as text."""
-        return failures(self._snapshot)
+        return in_order(failures(self._snapshot), self._snapshot.tasks)
 
     def timeline(self) -> Timeline:
         """The attempts on a time axis: a picture in a notebook, text elsewhere, rows in `.frame`."""
@@ -123,7 +127,23 @@ class PastRun:
         raise TaskResultError(text, task=name, state=row.state, cause=row.cause)
 
     def __repr__(self) -> str:
-        return f"<PastRun {self.id!r} of flow {self.flow!r}: {self.state}, {len(self._snapshot.tasks)} tasks>"
+        which = "" if options.stable_repr else f" {self.id!r}"
+        return f"<PastRun{which} of flow {self.flow!r}: {self.state}, {len(self._snapshot.tasks)} tasks>"
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._snapshot.tasks
+
+    def _ipython_key_completions_(self) -> List[str]:
+        return list(self._snapshot.tasks)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, str]:
+        from flowdsl.views.shape import shape_of
+        from flowdsl.views.static import run_bundle
+
+        try:
+            return run_bundle(shape_of(self._snapshot), self._snapshot)
+        except Exception:  # a picture is never worth an error
+            return {"text/plain": repr(self)}
 
 
 class Runs:
@@ -200,10 +220,15 @@ class Runs:
         return [run.id for run in self._runs]
 
     def _repr_html_(self) -> Any:
-        return self.summary.to_html(max_rows=60)  # which escapes the names
+        try:
+            frame = self.summary
+            shown = frame.drop(columns=_UNSTABLE) if options.stable_repr else frame
+            return shown.to_html(max_rows=60)  # which escapes the names
+        except Exception:  # a table is never worth an error
+            return None
 
     def __repr__(self) -> str:
-        newest = f", newest {self._runs[-1].id!r}" if self._runs else ""
+        newest = f", newest {self._runs[-1].id!r}" if self._runs and not options.stable_repr else ""
         damaged = f", {len(self._damaged)} damaged lines" if self._damaged else ""
         return f"<Runs in {str(self._log_dir)!r}: {len(self._runs)}{newest}{damaged}>"
 

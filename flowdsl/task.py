@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Any, Dict, Generic, Mapping, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Dict, Generic, List, Mapping, Optional, Tuple, TypeVar
 
 from flowdsl.definition.checks import refuse
 from flowdsl.definition.spec import Dependency, TaskSpec
@@ -108,6 +108,22 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return "<task %r of flow %r>" % (self.name, self.flow.name)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, str]:
+        try:
+            from flowdsl.views.cards import task_card
+
+            flow = self.flow
+            return {"text/plain": repr(self), "text/html": task_card(self.spec, flow.name, _needs(self.spec, flow))}
+        except Exception:  # a card is never worth an error
+            return {"text/plain": repr(self)}
+
+
+def _needs(spec: TaskSpec, flow: Flow) -> List[str]:
+    """What a task needs as far as that can be told without building a graph."""
+    said = [dependency.task for dependency in spec.depends_on]
+    taken = [one.name for one in spec.parameters if not one.has_default and one.name in flow and one.name != spec.name]
+    return list(dict.fromkeys([*said, *taken]))
 
 
 def _carry_over(function: Any, task: Any) -> None:

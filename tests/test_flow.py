@@ -285,7 +285,10 @@ def test_a_flow_in_a_notebook_is_its_picture_or_its_fault(etl: Flow) -> None:
     bundle = etl._repr_mimebundle_()
     assert set(bundle) == {"image/svg+xml", "text/html", "text/plain"}
     etl.task("raw")(lambda report: 1)
-    assert etl._repr_mimebundle_() == {"text/plain": repr(etl)}
+    bundle = etl._repr_mimebundle_()
+    assert bundle["text/plain"] == repr(etl)
+    assert "cannot run" in bundle["text/html"]
+    assert "cycle: raw -&gt; " in bundle["text/html"]
 
 
 def test_a_graph_is_a_picture_and_text(etl: Flow) -> None:

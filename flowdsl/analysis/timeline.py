@@ -8,6 +8,7 @@ import pandas as pd
 
 from flowdsl.analysis.schema import OF_A_TASK, build_frame, columns, map_indices
 from flowdsl.engine.snapshot import Attempt, Snapshot
+from flowdsl.settings import options
 
 __all__ = ["Bar", "Timeline", "timeline_bars", "timeline_frame"]
 
@@ -89,7 +90,8 @@ class Timeline:
         self, snapshot: Snapshot, draw: Optional[Callable[[List[Bar]], str]] = None, *, now: Optional[float] = None
     ) -> None:
         self._bars = timeline_bars(snapshot, now)
-        self._title = f"run {snapshot.run_id}: {snapshot.state}, {len(self._bars)} attempts"
+        which = "run" if options.stable_repr else f"run {snapshot.run_id}"
+        self._title = f"{which}: {snapshot.state}, {len(self._bars)} attempts"
         self._draw = draw
         self.frame = timeline_frame(snapshot, now)
 
@@ -109,8 +111,9 @@ class Timeline:
         return bundle
 
     def __repr__(self) -> str:
-        shown = self._bars[:_TEXT_ROWS]
-        length = max((bar.end_s for bar in self._bars), default=0.0)
+        bars = _in_step(self._bars) if options.stable_repr else self._bars
+        shown = bars[:_TEXT_ROWS]
+        length = max((bar.end_s for bar in bars), default=0.0)
         lines = [self._title, *(_line(bar, length) for bar in shown)]
         hidden = len(self._bars) - len(shown)
         return "\n".join([*lines, f"... and {hidden} more"] if hidden else lines)
@@ -126,4 +129,11 @@ def _line(bar: Bar, length: float) -> str:
     if len(name) > _NAME_WIDTH:
         name = name[: _NAME_WIDTH - 3] + "..."
     drawn = (" " * left + "#" * width).ljust(_TEXT_WIDTH)
-    return f"{name:<{_NAME_WIDTH}} |{drawn}| {bar.state} {bar.end_s - bar.start_s:.3g} s"
+    took = "" if options.stable_repr else f" {bar.end_s - bar.start_s:.3g} s"
+    return f"{name:<{_NAME_WIDTH}} |{drawn}| {bar.state}{took}"
+
+
+def _in_step(bars: List[Bar]) -> List[Bar]:
+    """The attempts by task and number, each as long as any other: what is the same in each execution."""
+    ordered = sorted(bars, key=lambda bar: (bar.task, bar.attempt))
+    return [bar._replace(start_s=float(bar.attempt - 1), end_s=float(bar.attempt)) for bar in ordered]

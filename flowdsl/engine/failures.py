@@ -27,6 +27,9 @@ class Failure(NamedTuple):
         tries = "" if self.attempts < 2 else f" after {self.attempts} attempts"
         return f"task {self.task!r} {self.state}{tries} ({self.cause})" + (f": {what}" if what else "")
 
+    def __repr__(self) -> str:
+        return f"<Failure: {' '.join(str(self).split())}>"
+
 
 def failures(snapshot: Snapshot) -> Tuple[Failure, ...]:
     """The failures of a run so far, in the order in which the tasks ended; of a mapped task its items that failed."""

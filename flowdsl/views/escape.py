@@ -8,13 +8,14 @@ import unicodedata
 from reprlib import Repr
 from typing import Any
 
-__all__ = ["clean", "columns", "esc", "safe_repr", "safe_str", "shorten"]
+__all__ = ["clean", "clean_lines", "columns", "esc", "esc_lines", "safe_repr", "safe_str", "shorten"]
 
 # A terminal's escape sequences go as a whole, so that "\x1b[31mred" becomes "red" and not "[31mred".
 _SEQUENCES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 _REPR = Repr()  # looks at a few items only, however many a value has
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 200
+_BREAKS = re.compile(r"\r\n|[\n\v\f\r\x85\u2028\u2029]")
 _BLANKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 # C0 and C1 controls, surrogates (UTF-8 cannot write them), characters that no XML document may hold, those that
 # turn the direction of the text after them, invisible ones, and the private use area (`svg.py` keeps its places there).
@@ -45,6 +46,16 @@ def clean(value: Any) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _CONTROLS.sub("", _BLANKS.sub(" ", _SEQUENCES.sub("", text)))
+
+
+def clean_lines(text: Any) -> str:
+    """Text without control characters that keeps its line breaks; a tab is four blanks."""
+    return "\n".join(map(clean, _BREAKS.split(safe_str(text).expandtabs(4))))
+
+
+def esc_lines(text: Any) -> str:
+    """Text of several lines for HTML, for inside a `<pre>`."""
+    return html.escape(clean_lines(text), quote=True)
 
 
 def esc(value: Any) -> str:

@@ -6,7 +6,7 @@ import math
 import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-__all__ = ["Lanes", "Span", "nice_ticks", "packed", "spans_of", "worth_drawing"]
+__all__ = ["Lanes", "Span", "in_step", "nice_ticks", "packed", "spans_of", "worth_drawing"]
 
 _FAILURES = frozenset(("failed", "timed_out", "interrupted"))
 
@@ -31,6 +31,16 @@ def spans_of(rows: Any) -> List[Span]:
     to_dict = getattr(rows, "to_dict", None)
     found = (_span(row) for row in (to_dict("records") if to_dict is not None else rows))
     return [span for span in found if span is not None]
+
+
+def in_step(spans: Sequence[Span]) -> List[Span]:
+    """The attempts by task and number, a lane a task, each as long as any other: the same in each execution."""
+    ordered = sorted(spans, key=lambda span: (_natural(span.task), span.attempt))
+    return [
+        span._replace(worker=span.task, queued=at, start=at, end=at + 1.0)
+        for span in ordered
+        for at in [float(span.attempt - 1)]
+    ]
 
 
 def packed(spans: Sequence[Span], most: int) -> Tuple[Lanes, int]:

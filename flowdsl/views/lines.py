@@ -73,10 +73,12 @@ class LineView:
         self._say([f"flow {shorten(self._graph.flow, 60)}: {n:,} task{'' if n == 1 else 's'}", *note])
 
     def _look(self) -> None:
+        if options.stable_repr:  # what a look finds is chance; the end finds all of it
+            return
         now = self._timer()
         snapshot = self._read()
         lines = self._news(snapshot)
-        if now >= self._report_at and not options.stable_repr:
+        if now >= self._report_at:
             lines.append(_report(snapshot, self._clock()))
             self._wait = min(2 * self._wait, _SLOWEST_REPORT)
             self._report_at = now + self._wait
@@ -88,6 +90,9 @@ class LineView:
 
     def _news(self, snapshot: Any) -> List[str]:
         news = self._watch.news(snapshot)
+        if options.stable_repr:
+            order = {name: at for at, name in enumerate(snapshot.tasks)}
+            news.sort(key=lambda item: (order.get(item.task, 0), item.attempt))
         lines = [news_line(item) for item in news[:_MOST_NEWS]]
         left = len(news) - _MOST_NEWS
         return [*lines, f"\u2026 and {left:,} more attempts that did not succeed"] if left > 0 else lines

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Dict, List, NamedTuple, Sequence
 
+from flowdsl.settings import options
 from flowdsl.views.escape import columns, esc, shorten
-from flowdsl.views.lanes import Lanes, Span, nice_ticks, packed, spans_of, worth_drawing
+from flowdsl.views.lanes import Lanes, Span, in_step, nice_ticks, packed, spans_of, worth_drawing
 from flowdsl.views.palette import GREY, INK, OUTLINE, by_weight, look
 from flowdsl.views.svg import root
 
@@ -39,11 +40,12 @@ def timeline_svg(rows: Any) -> str:
     dotted line leads to the retry. At most 2,000 bars are drawn, failures first, then the longest; the legend says how
     many are not.
     """
-    spans = spans_of(rows)
+    spans = in_step(spans_of(rows)) if options.stable_repr else spans_of(rows)
     lanes, crowded = packed(spans, MOST_LANES)
     drawn, short = worth_drawing([span for rows_ in lanes.values() for row in rows_ for span in row], MOST_BARS)
     plan = _plan(lanes)
-    body = [_axis(max((span.end for span in spans), default=0.0), plan), _names(lanes, plan)]
+    axis = "" if options.stable_repr else _axis(max((span.end for span in spans), default=0.0), plan)
+    body = [axis, _names(lanes, plan)]
     body += [_wait(span, plan) for span in drawn]
     body += [_bar(span, plan) for span in drawn]
     body += _retries(drawn, plan)
@@ -153,6 +155,8 @@ def _legend(spans: Sequence[Span], hidden: int, y: float) -> str:
         )
         x += 34 + _CHAR * columns(text)
     text = "thin line: waiting \u00b7 dotted: retry" if spans else "no attempts"
+    if options.stable_repr and spans:
+        text = "one after the other, without their times"
     if hidden:
         text += f" \u00b7 {hidden:,} attempts are not drawn"
     parts.append(_label(x + 4, y, text, GREY, "start"))
