@@ -17,6 +17,7 @@ class Kind(NamedTuple):
     grace: Optional[float] = None  # seconds after a Stop until the attempt counts as abandoned; None: it always ends
     replaces: bool = False  # a worker left behind with an abandoned attempt gets a replacement at once
     retries_timeouts: bool = True  # False: only with `retry_abandoned=True`
+    batches: bool = False  # its backend has `launch_batch`: several attempts on one worker, in order, in one slot
 
 
 class Policy(NamedTuple):

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping, Optional, Protocol
+from typing import Any, ContextManager, Mapping, NamedTuple, Optional, Protocol, Sequence
 
 from flowdsl.engine.policy import Kind
 from flowdsl.executors.outcome import Call, Outcome
 
 Detail = Optional[Mapping[str, Any]]
+
+
+class Member(NamedTuple):
+    """One attempt of a batch."""
+
+    task: str
+    attempt: int
+    call: Call
 
 
 class Listener(Protocol):
@@ -16,11 +24,22 @@ class Listener(Protocol):
     def begun(self, task: str, attempt: int, detail: Detail, ago: float = 0.0) -> None:
         """The attempt began, `ago` seconds before now."""
 
-    def ended(self, task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Detail) -> None:
+    def ended(
+        self, task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0
+    ) -> None:
         """The attempt is over, and nothing of it runs any more; `detail` goes to the log."""
 
     def lost(self, task: str, attempt: int) -> None:
         """The worker went away before it began the attempt."""
+
+    def returned(self, task: str, attempt: int) -> None:
+        """The attempt has not begun and will not: the member of its batch that had begun took the worker with it.
+
+        It is free of charge, and unlike `lost` no sign that workers die under this attempt.
+        """
+
+    def together(self) -> ContextManager[None]:
+        """What is reported within it, by this thread, may be taken in one turn at its end, in that order."""
 
 
 class Backend(Protocol):
@@ -36,3 +55,22 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """The run is over."""
+
+
+class BatchBackend(Backend, Protocol):
+    """A backend whose kind has `batches`."""
+
+    def launch_batch(self, members: Sequence[Member]) -> None:
+        """Take attempts that one worker runs one after the other; returns at once, never raises for what calls are.
+
+        Each member is an attempt like any other, and is answered once: by `ended` (after `begun`), or by `lost` or
+        `returned` when it did not begin. At most one of them has begun at a time, and `begun` of a member comes after
+        `ended` of the one before it; so a batch takes one slot, from the launch to its last answer.
+
+        `stop` of the member that has begun ends the worker: that member ends as any that is stopped, those behind it
+        are `returned`. `stop` of one that has not begun takes it out of the batch: it is answered by `ended` with
+        mechanism "withdrawn" when its turn comes, or sooner. When the worker dies, only the member that had begun is
+        charged (`ended` with cause "worker_died"), and those behind it are `returned`; when it dies before any has
+        begun, the first is `lost`. `kind.batches` says that there is this method; `together` that reports of short
+        members come in groups, dated by `ago`.
+        """

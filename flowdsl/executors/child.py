@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 import uuid
+from collections import deque
 from pathlib import Path
-from typing import Dict, Mapping, Optional, Tuple
+from typing import Deque, Dict, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.executors import pipe, stacks
 from flowdsl.executors.jobs import Job
@@ -28,8 +29,11 @@ IDLE, BUSY, DOOMED = "idle", "busy", "doomed"
 class Errand:
     """A job with the worker that has it: its begin is told once, and never after its end."""
 
-    def __init__(self, job: Job, detail: Mapping[str, object]) -> None:
+    def __init__(self, job: Job, number: int, is_one_of_many: bool, detail: Mapping[str, object]) -> None:
         self.job = job
+        self.number = number  # its place in the message that brought it
+        self.is_one_of_many = is_one_of_many
+        self.is_withdrawn = False  # the worker has been told not to begin it
         self._detail = detail
         self._begun_at: Optional[float] = None
         self._told = False
@@ -44,6 +48,15 @@ class Errand:
     def has_begun(self) -> bool:
         """Whether the worker has said so."""
         return self._begun_at is not None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it has begun, and is to end."""
+        return self._begun_at is not None and self.job.unwanted
+
+    def ago(self, seconds: float) -> float:
+        """How long ago it ended, if it took that long."""
+        return 0.0 if self._begun_at is None else max(0.0, time.monotonic() - self._begun_at - seconds)
 
     def tell_begun(self) -> None:
         """Pass it on, if nobody has yet."""
@@ -61,7 +74,7 @@ class Errand:
 
 
 class WorkerProcess:
-    """A fresh interpreter in a session of its own, with its pipes; `state` and `errand` are under the fleet's lock.
+    """A fresh interpreter in a session of its own, with its pipes; `state` and `errands` are under the fleet's lock.
 
     Raises OSError where no process can be started.
     """
@@ -86,7 +99,7 @@ class WorkerProcess:
         self._stacks = crash.reading
         self.inbox = pipe.Inbox(self.reading)
         self.state = IDLE
-        self.errand: Optional[Errand] = None
+        self.errands: Deque[Errand] = deque()  # the first is the one that has begun, or will next
         self.is_closed = False
         self._outbox = pipe.Outbox(self.writing)
         self._writes = threading.Lock()
@@ -94,14 +107,31 @@ class WorkerProcess:
         self._told: Optional[bytes] = None  # its surroundings
         self._modules: Dict[str, int] = {}
 
-    def give(self, payload: bytes, around: bytes) -> bool:
+    def assign(self, jobs: Sequence[Job]) -> None:
+        """These are its jobs now."""
+        self.state = BUSY
+        many = len(jobs) > 1
+        self.errands.extend(Errand(job, number, many, self.detail) for number, job in enumerate(jobs))
+
+    def give(self, kind: bytes, data: bytes, around: bytes) -> bool:
         """Send it work; whether all of it is sent, else `flush` sends the rest. If it is dead, its pipe will say so."""
         with self._writes:
             if self._told is not around:
                 self._outbox.put(pipe.SURROUNDINGS, around)
                 self._told = around
-            self._outbox.put(pipe.WORK, payload)
+            self._outbox.put(kind, data)
         return self.flush()
+
+    def withdraw(self, errand: Errand) -> None:
+        """Tell it not to begin that one, with the next `flush`."""
+        with self._writes:
+            self._outbox.put(pipe.WITHDRAW, b"%d" % errand.number)
+
+    def withdraw_all(self) -> None:
+        """Tell it to begin nothing more, if there is room to tell it."""
+        with self._writes:
+            self._outbox.put(pipe.WITHDRAW, b"")
+        self.flush()
 
     def flush(self) -> bool:
         """Send what there is room for; whether nothing is left to send."""
@@ -126,7 +156,7 @@ class WorkerProcess:
 
         To be asked before it is buried.
         """
-        begun = self.errand is not None and self.errand.has_begun
+        begun = bool(self.errands) and self.errands[0].has_begun
         text = stacks.ask(self.pid, self._stacks) if begun and not self._has_died() else stacks.last_words(self._stacks)
         return {"stacks": text} if text else {}
 

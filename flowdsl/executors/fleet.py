@@ -5,20 +5,23 @@ One thread hears them all. What kills runs in threads of its own, because it wai
 
 from __future__ import annotations
 
+import contextlib
+import select
 import threading
 from functools import partial
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set
 
 from flowdsl.definition.options import Retry
 from flowdsl.errors import WorkerDied
 from flowdsl.executors import payload, pipe
 from flowdsl.executors.child import BUSY, DOOMED, IDLE, Errand, WorkerProcess
-from flowdsl.executors.jobs import Job
+from flowdsl.executors.jobs import Job, Work
 from flowdsl.executors.kill import named
 from flowdsl.executors.loop import Loop
 from flowdsl.executors.outcome import Outcome, failure
 
 CANCELLED = Outcome("cancelled", "cancel_requested")
+MANY = 4  # jobs behind the one that has begun: then what the worker says is looked at once in a millisecond
 
 
 class Fleet:
@@ -38,25 +41,31 @@ class Fleet:
         self._spare: Optional[threading.Thread] = None  # starts a worker in advance
         self._closed = False
 
-    def start(self, job: Job, around: bytes) -> None:
-        """Give the job to a worker with these surroundings, a new one where nobody is idle; never raises."""
-        worker = self._take(job, around)
+    def start(self, work: Work, around: bytes) -> None:
+        """Give the jobs to a worker with these surroundings, a new one where nobody is idle; never raises."""
+        worker = self._take(work.jobs, around)
         if worker is None:
-            self._loop.call(job.lost)
-        elif not worker.give(job.payload, around):
+            self._loop.call(partial(_give_back_all, work.jobs))
+            return
+        sent = worker.give(work.kind, work.data, around)
+        if len(work.jobs) > 1:
+            sent = self._withdraw_unwanted(worker) and sent
+        if not sent:
             self._loop.call(partial(self._send_rest, worker))
 
     def stop(self, job: Job) -> None:
-        """Kill the worker that has the job, unless the job has ended; where it has none yet, it gets none."""
+        """Kill the worker that is at the job, unless the job has ended; one that has not begun it does not begin it."""
         with self._lock:
+            job.unwanted = True
             worker = self._jobs.get(job)
-            if worker is None:
-                job.unwanted = True
+            if worker is None or worker.state == DOOMED:
                 return
-            if worker.state == DOOMED:
-                return
-            worker.state = DOOMED
-        _in_a_thread(self._kill, worker, CANCELLED)
+            if len(worker.errands) == 1:
+                worker.state = DOOMED
+        if worker.state == DOOMED:
+            _in_a_thread(self._kill, worker)
+        else:
+            self._loop.call(partial(self._stop_one, worker, job))
 
     def call(self, function: Callable[[], Any]) -> None:
         """Call this from the thread that hears the workers, soon."""
@@ -103,23 +112,23 @@ class Fleet:
 
     # ---- workers come
 
-    def _take(self, job: Job, around: bytes) -> Optional[WorkerProcess]:
+    def _take(self, jobs: Sequence[Job], around: bytes) -> Optional[WorkerProcess]:
         while True:
             with self._lock:
-                if self._closed or job.unwanted:
+                if self._closed or _all_unwanted(jobs):
                     return None
                 worker = self._idle.pop() if self._idle else None
                 if worker is not None:
                     if not worker.is_stale(around):
-                        self._assign(worker, job)
+                        self._assign(worker, jobs)
                         return worker
                     worker.state = DOOMED
             if worker is None:
-                return self._add(job)
+                return self._add(jobs)
             _in_a_thread(self._kill, worker)
 
-    def _add(self, job: Optional[Job] = None) -> Optional[WorkerProcess]:
-        """A new worker with its first job; None where none can be started."""
+    def _add(self, jobs: Sequence[Job] = ()) -> Optional[WorkerProcess]:
+        """A new worker with its first jobs; None where none can be started."""
         with self._lock:
             self._made += 1
             name = "process-%d" % self._made
@@ -128,13 +137,13 @@ class Fleet:
         except OSError:
             return None
         with self._lock:
-            too_late = self._closed or (job is not None and job.unwanted)
+            too_late = self._closed or _all_unwanted(jobs)
             if too_late:
                 worker.state = DOOMED
-            elif job is None:
-                self._idle.insert(0, worker)  # a spare goes last: it has imported nothing yet
+            elif jobs:
+                self._assign(worker, jobs)
             else:
-                self._assign(worker, job)
+                self._idle.insert(0, worker)  # a spare goes last: it has imported nothing yet
             self._workers.add(worker)
         if too_late:
             self._kill(worker)
@@ -142,10 +151,10 @@ class Fleet:
         self._loop.call(partial(self._listen, worker))
         return worker
 
-    def _assign(self, worker: WorkerProcess, job: Job) -> None:
-        worker.state = BUSY
-        worker.errand = Errand(job, worker.detail)
-        self._jobs[job] = worker
+    def _assign(self, worker: WorkerProcess, jobs: Sequence[Job]) -> None:
+        worker.assign(jobs)
+        for job in jobs:
+            self._jobs[job] = worker
 
     def _prepare(self) -> None:
         """Have a warm spare, while there is work: its start is what costs time."""
@@ -171,6 +180,19 @@ class Fleet:
             self._loop.forget(worker.writing)
 
     def _hear(self, worker: WorkerProcess) -> None:
+        if len(worker.errands) > 1:
+            if worker.state == DOOMED:  # what it has said is looked at when it is dead
+                self._loop.forget(worker.reading)
+                return
+            with worker.errands[0].job.together():
+                self._listen_once(worker)
+            self._stop_unwanted(worker)
+            if len(worker.errands) > MANY and worker.state == BUSY and worker.inbox.is_between:
+                self._loop.rest(worker.reading)
+        else:
+            self._listen_once(worker)
+
+    def _listen_once(self, worker: WorkerProcess) -> None:
         try:
             for message in worker.inbox.read():
                 self._heed(worker, message)
@@ -187,13 +209,39 @@ class Fleet:
 
     def _heed(self, worker: WorkerProcess, message: pipe.Message) -> None:
         if message.kind == pipe.BEGUN:
-            if worker.errand is not None:
-                worker.errand.begins(pipe.STAMP.unpack(message.body)[0])
-                self._loop.later(partial(self._tell_begun, worker.errand))  # short work is told of in one go
+            if worker.errands:
+                errand = worker.errands[0]
+                errand.begins(pipe.STAMP.unpack(message.body)[0])
+                self._loop.later(partial(self._tell_begun, errand))  # short work is told of in one go
         elif message.kind == pipe.MODULES:
             worker.note_modules(message.body)
         else:
             self._finish(worker, message)
+
+    def _stop_one(self, worker: WorkerProcess, job: Job) -> None:
+        """End one job of several: what the worker is at is known only when all is heard that it has said."""
+        if self._jobs.get(job) is worker:
+            self._hear(worker)
+            if not self._withdraw_unwanted(worker):
+                self._send_rest(worker)
+
+    def _stop_unwanted(self, worker: WorkerProcess) -> None:
+        with self._lock:
+            if worker.state == DOOMED or not (worker.errands and worker.errands[0].is_stopped):
+                return
+            worker.state = DOOMED
+        worker.withdraw_all()  # if it ends just now, the next one is not to suffer
+        _in_a_thread(self._kill, worker)
+
+    def _withdraw_unwanted(self, worker: WorkerProcess) -> bool:
+        """Tell it which of its jobs not to begin; as `WorkerProcess.give`."""
+        with self._lock:
+            unwanted = [errand for errand in worker.errands if errand.job.unwanted and not errand.is_withdrawn]
+            for errand in unwanted:
+                errand.is_withdrawn = True
+        for errand in unwanted:
+            worker.withdraw(errand)
+        return worker.flush()
 
     def _tell_begun(self, errand: Errand) -> None:
         errand.tell_begun()
@@ -203,20 +251,19 @@ class Fleet:
     def _finish(self, worker: WorkerProcess, message: pipe.Message) -> None:
         """The outcome is here, as a whole: from now on the job is not to be stopped any more."""
         with self._lock:
-            errand = worker.errand
-            if worker.state == DOOMED or errand is None:
+            if worker.state == DOOMED or not worker.errands:
                 return
-            del self._jobs[errand.job]
-            worker.errand = None
+            errand = worker.errands.popleft()
+            self._jobs.pop(errand.job, None)
             if message.kind == pipe.LEFT:
                 worker.state = DOOMED
-            else:
+            elif not worker.errands:
                 worker.state = IDLE
                 self._idle.append(worker)
         if message.kind == pipe.LEFT:
             _in_a_thread(self._kill_and_tell, worker, errand, message)
         else:
-            _tell_outcome(worker, errand, message)
+            _tell_end(worker, errand, message)
             if len(self._idle) > self.keep:
                 self.let_go()
 
@@ -227,38 +274,98 @@ class Fleet:
 
     # ---- workers go, each in a thread of its own
 
-    def _kill(self, worker: WorkerProcess, outcome: Optional[Outcome] = None) -> None:
-        """End a doomed worker; what it had in hand ends with `outcome`, or else has lost its worker."""
+    def _kill(self, worker: WorkerProcess) -> None:
+        """End a doomed worker; what it had in hand ends with it, what it had not begun goes back."""
         last_words = worker.stacks()
         code = worker.bury()
-        self._loop.call(partial(self._clear, worker))
-        with self._lock:
-            self._workers.discard(worker)
-            errand, worker.errand = worker.errand, None
-            if errand is not None:
-                self._jobs.pop(errand.job, None)
-        if errand is None or self._closed:
-            return
-        if not errand.is_over():
-            errand.job.lost()
-        elif outcome is not None:
-            errand.job.ended(outcome, "killed", {**worker.detail, **last_words})
+        if worker.errands:
+            self._loop.call(partial(self._settle, worker, code, last_words))
         else:
-            errand.job.ended(_died(worker.pid, code), "", {**worker.detail, **last_words})
+            self._loop.call(partial(self._clear, worker))
+            with self._lock:
+                self._workers.discard(worker)
 
     def _kill_and_tell(self, worker: WorkerProcess, errand: Errand, message: pipe.Message) -> None:
         """The work is done and has left child processes behind: they end with it, and their parent with them."""
+        worker.bury()
+        self._loop.call(partial(_tell_end, worker, errand, message))
         self._kill(worker)
-        _tell_outcome(worker, errand, message)
+
+    def _settle(self, worker: WorkerProcess, code: int, last_words: Mapping[str, str]) -> None:
+        """In the thread that hears them: tell how it went with all that a dead worker had."""
+        with worker.errands[0].job.together():
+            if len(worker.errands) > 1:
+                self._hear_the_last(worker)
+            self._clear(worker)
+            with self._lock:
+                self._workers.discard(worker)
+                errands = list(worker.errands)
+                worker.errands.clear()
+                for errand in errands:
+                    self._jobs.pop(errand.job, None)
+            if errands and not self._closed:
+                _tell_death(worker, code, last_words, errands)
+
+    def _hear_the_last(self, worker: WorkerProcess) -> None:
+        """What it said before it died: of some jobs the end, and of one more that it had begun."""
+        look = select.poll()
+        look.register(worker.reading, select.POLLIN)
+        with contextlib.suppress(EOFError, OSError, pipe.Garbled):
+            while look.poll(0):
+                for message in worker.inbox.read():
+                    if message.kind == pipe.BEGUN:
+                        worker.errands[0].begins(pipe.STAMP.unpack(message.body)[0])
+                    elif message.kind in (pipe.DONE, pipe.LEFT, pipe.WITHDRAWN):
+                        _tell_end(worker, self._pop(worker), message)
+
+    def _pop(self, worker: WorkerProcess) -> Errand:
+        """The job that has ended: from now on it is not to be stopped any more."""
+        with self._lock:
+            errand = worker.errands.popleft()
+            self._jobs.pop(errand.job, None)
+            return errand
 
 
-def _tell_outcome(worker: WorkerProcess, errand: Errand, message: pipe.Message) -> None:
+def _tell_death(worker: WorkerProcess, code: int, last_words: Mapping[str, str], errands: List[Errand]) -> None:
+    """The first is charged if it had begun; the others had not."""
+    first = errands[0]
+    if first.is_over():
+        outcome, how = (CANCELLED, "killed") if first.job.unwanted else (_died(worker.pid, code), "")
+        first.job.ended(outcome, how, {**worker.detail, **last_words})
+    else:
+        # Between two members it died of something that an earlier one did, or was ended for one.
+        _give_back(first.job, first.job.returned if first.number else first.job.lost)
+    for errand in errands[1:]:
+        _give_back(errand.job, errand.job.returned)
+
+
+def _tell_end(worker: WorkerProcess, errand: Errand, message: pipe.Message) -> None:
+    if message.kind == pipe.WITHDRAWN:
+        _give_back(errand.job, errand.job.returned)
+        return
     errand.is_over()
     try:
-        outcome = payload.unpack(message.body).outcome
+        outcome, _, seconds = payload.unpack(message.body)
     except BaseException as exc:
-        outcome = payload.died(exc)
-    errand.job.ended(outcome, "", worker.detail)
+        outcome, seconds = payload.died(exc), 0.0
+    errand.job.ended(outcome, "", worker.detail, errand.ago(seconds) if errand.is_one_of_many else 0.0)
+
+
+def _give_back_all(jobs: Sequence[Job]) -> None:
+    """Jobs that no worker could be had for."""
+    for place, job in enumerate(jobs):
+        _give_back(job, job.returned if place else job.lost)
+
+
+def _give_back(job: Job, how: Callable[[], None]) -> None:
+    if job.unwanted:
+        job.ended(CANCELLED, "withdrawn", None)
+    else:
+        how()
+
+
+def _all_unwanted(jobs: Sequence[Job]) -> bool:
+    return bool(jobs) and all(job.unwanted for job in jobs)
 
 
 def _died(pid: int, code: int) -> Outcome:

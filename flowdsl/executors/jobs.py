@@ -1,9 +1,10 @@
-"""What worker processes are given to do: an attempt of a run, or a call that somebody submitted."""
+"""What worker processes are given to do: attempts of a run, or a call that somebody submitted."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future
-from typing import Any, Callable, Protocol
+from contextlib import contextmanager
+from typing import Any, Callable, ContextManager, Iterator, NamedTuple, Protocol, Sequence
 
 from flowdsl.errors import FlowError, WorkerDied
 from flowdsl.executors.base import Detail, Listener
@@ -13,30 +14,40 @@ LOST_IN_A_ROW = 5
 
 
 class Job(Protocol):
-    """Bytes for a worker, and who hears how it goes: `begun` at most once, then `ended` or `lost`, once."""
+    """Who hears how it goes: `begun` at most once, then one of the others, once."""
 
-    payload: bytes
-    unwanted: bool  # told to end before any worker had it
+    unwanted: bool  # it was told to end
 
     def begun(self, detail: Detail, ago: float) -> None:
         """A worker began `ago` seconds before now."""
 
-    def ended(self, outcome: Outcome, mechanism: str, detail: Detail) -> None:
-        """It is over, and nothing of it runs any more."""
+    def ended(self, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0) -> None:
+        """It is over since `ago` seconds, and nothing of it runs any more."""
 
     def lost(self) -> None:
         """The worker died before it began."""
+
+    def returned(self) -> None:
+        """It has not begun, and the worker was ended because of another job."""
+
+    def together(self) -> ContextManager[None]:
+        """What is told within it, of jobs that came together, may be taken in one turn."""
+
+
+class Work(NamedTuple):
+    """A message for one worker, and the jobs that it gives it, in their order."""
+
+    kind: bytes
+    data: bytes
+    jobs: Sequence[Job]
 
 
 class AttemptJob:
     """One attempt of a run; `over` is called when it has ended."""
 
-    def __init__(
-        self, task: str, attempt: int, payload: bytes, listener: Listener, over: Callable[[AttemptJob], Any]
-    ) -> None:
+    def __init__(self, task: str, attempt: int, listener: Listener, over: Callable[[AttemptJob], Any]) -> None:
         self.task = task
         self.attempt = attempt
-        self.payload = payload
         self.unwanted = False
         self._listener = listener
         self._over = over
@@ -44,13 +55,20 @@ class AttemptJob:
     def begun(self, detail: Detail, ago: float) -> None:
         self._listener.begun(self.task, self.attempt, detail, ago)
 
-    def ended(self, outcome: Outcome, mechanism: str, detail: Detail) -> None:
+    def ended(self, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0) -> None:
         self._over(self)
-        self._listener.ended(self.task, self.attempt, outcome, mechanism, detail)
+        self._listener.ended(self.task, self.attempt, outcome, mechanism, detail, ago)
 
     def lost(self) -> None:
         self._over(self)
         self._listener.lost(self.task, self.attempt)
+
+    def returned(self) -> None:
+        self._over(self)
+        self._listener.returned(self.task, self.attempt)
+
+    def together(self) -> ContextManager[None]:
+        return self._listener.together()
 
 
 class FutureJob:
@@ -69,7 +87,7 @@ class FutureJob:
     def begun(self, detail: Detail, ago: float) -> None:
         """A future that has left the queue counts as running already."""
 
-    def ended(self, outcome: Outcome, mechanism: str, detail: Detail) -> None:
+    def ended(self, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0) -> None:
         if outcome.state == "succeeded":
             self.future.set_result(outcome.value)
         else:
@@ -84,3 +102,11 @@ class FutureJob:
             return
         self.future.set_exception(WorkerDied("workers died %d times in a row before the call began" % self._losses))
         self._over()
+
+    def returned(self) -> None:
+        """It is never one of several."""
+        self.lost()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        yield

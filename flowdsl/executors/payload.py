@@ -31,6 +31,7 @@ HEADER = struct.Struct(START.format + "?I")  # then: whether the policy may be r
 HEAD = (MAGIC, VERSION, *sys.version_info[:2])
 
 Bytes = Union[bytes, bytearray, memoryview]
+Attempt = Tuple[str, int, Call]  # of that task, with that number
 
 
 class Unpicklable(FlowError):
@@ -51,8 +52,13 @@ def pack(task: str, attempt: int, call: Call) -> bytes:
         lasting, policy = pickling.dump_policy((call.function, call.verify, call.retry))
         arguments = pickling.dump_arguments(task, attempt, call.args, call.kwargs)
     except Exception as exc:
-        raise Unpicklable("task %r cannot be sent to another process: %s" % (task, _who(call, exc))) from exc
+        raise refused(task, call, exc) from exc
     return b"".join((HEADER.pack(*HEAD, lasting, len(policy)), policy, arguments))
+
+
+def refused(task: str, call: Call, exc: BaseException) -> Unpicklable:
+    """The error for a call that cannot be sent."""
+    return Unpicklable("task %r cannot be sent to another process: %s" % (task, _who(call, exc)))
 
 
 def _who(call: Call, exc: BaseException) -> str:
@@ -70,9 +76,14 @@ def _who(call: Call, exc: BaseException) -> str:
 
 def work(payload: Bytes) -> bytes:
     """Perform the attempt in this process; for a worker. It never raises."""
+    return perform_opened(lambda: _open(payload))
+
+
+def perform_opened(opened: Callable[[], Attempt]) -> bytes:
+    """Open an attempt and perform it in this process; what it answers. It never raises."""
     begun = time.perf_counter()
     try:
-        task, attempt, call = _open(payload)
+        task, attempt, call = opened()
     except BaseException as exc:
         return _answer(failure(exc, "unpicklable", Retry(0)), begun)
     if is_async(call.function):
@@ -107,7 +118,7 @@ def _below(package: str, trace: Optional[TracebackType]) -> Optional[TracebackTy
     return trace
 
 
-def _open(payload: Bytes) -> Tuple[str, int, Call]:
+def _open(payload: Bytes) -> Attempt:
     magic, version, major, minor = START.unpack_from(payload)
     if magic != MAGIC or version != VERSION:
         raise Unpicklable("the payload is not of this version of flowdsl; install the same version everywhere")

@@ -18,9 +18,10 @@ ROOM = 1 << 20  # bytes that a pipe may hold, where the system lets us say so
 TURN = 8  # reads before other workers have their turn
 F_SETPIPE_SZ = 1031  # `fcntl` names it from Python 3.10 on
 
-SURROUNDINGS, WORK = b"S", b"W"  # to a worker
+SURROUNDINGS, WORK, BATCH, WITHDRAW = b"S", b"W", b"A", b"X"  # to a worker
 BEGUN, MODULES, DONE, LEFT = b"B", b"M", b"D", b"L"  # from it; LEFT: done, and child processes still run
-KINDS = b"SWBMDL"
+WITHDRAWN = b"Y"  # from it: a member of a batch, in its turn, that had been taken out
+KINDS = b"SWAXBMDLY"
 
 Body = Union[bytes, bytearray, memoryview]
 
@@ -57,7 +58,12 @@ def make_pair() -> Pair:
 
 def send(end: int, kind: bytes, body: Body) -> None:
     """Write one message, however long that takes."""
-    for piece in _pieces(kind, body):
+    write(end, *_pieces(kind, body))
+
+
+def write(end: int, *pieces: memoryview) -> None:
+    """Write all of it, however long that takes."""
+    for piece in pieces:
         while piece:
             piece = piece[os.write(end, piece) :]
 
@@ -129,6 +135,11 @@ class Inbox:
         self._kind = b""  # of a message that is read straight into its place
         self._whole = bytearray()
         self._rest = memoryview(b"")
+
+    @property
+    def is_between(self) -> bool:
+        """Whether no message has come in part: what comes next may wait a little."""
+        return not self._start and not self._rest
 
     def read(self) -> Iterator[Message]:
         """The messages that are whole now; raises EOFError after the last, Garbled, or OSError."""

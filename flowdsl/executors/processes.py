@@ -12,19 +12,18 @@ import threading
 import weakref
 from collections import deque
 from concurrent.futures import Executor, Future
-from functools import partial
-from typing import Any, Callable, Deque, Dict, Optional, Set, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 from flowdsl.definition.options import Retry
 from flowdsl.engine.policy import Kind
-from flowdsl.executors import payload, surroundings
-from flowdsl.executors.base import Listener
+from flowdsl.executors import batch, payload, pipe, surroundings
+from flowdsl.executors.base import Listener, Member
 from flowdsl.executors.fleet import Fleet
-from flowdsl.executors.jobs import AttemptJob, FutureJob
+from flowdsl.executors.jobs import AttemptJob, FutureJob, Work
 from flowdsl.executors.outcome import Call, Outcome, failure
 
 # A process can be killed: an attempt that is told to end does end, and may be retried.
-KIND = Kind("processes", begins_at_launch=False, grace=None, replaces=False, retries_timeouts=True)
+KIND = Kind("processes", begins_at_launch=False, grace=None, replaces=False, retries_timeouts=True, batches=True)
 
 Key = Tuple[str, int]
 
@@ -93,7 +92,7 @@ class ProcessPool(Executor):
             self._start(job)
 
     def _start(self, job: FutureJob) -> None:
-        self._fleet.start(job, self._around)
+        self._fleet.start(Work(pipe.WORK, job.payload, (job,)), self._around)
 
     def _one_less(self) -> None:
         with self._lock:
@@ -127,14 +126,23 @@ class ProcessBackend:
         try:
             data = payload.pack(task, attempt, call)
         except payload.Unpicklable as exc:
-            self._fleet.call(partial(self._refuse, key, failure(exc, "unpicklable", Retry(0))))
+            self._refuse(key, exc)
             return
-        job = AttemptJob(task, attempt, data, self._listener, self._over)
-        with self._lock:
-            job.unwanted = key in self._unwanted
-            self._unwanted.discard(key)
-            self._jobs[key] = job
-        self._fleet.start(job, self._around)
+        self._fleet.start(Work(pipe.WORK, data, (self._job(key),)), self._around)
+
+    def launch_batch(self, members: Sequence[Member]) -> None:
+        """Give all of them to one worker, in one message; what cannot be sent ends at once."""
+        packer = batch.Packer()
+        keys: List[Key] = []
+        for task, attempt, call in members:
+            try:
+                packer.add(task, attempt, call)
+            except payload.Unpicklable as exc:
+                self._refuse((task, attempt), exc)
+            else:
+                keys.append((task, attempt))
+        if keys:
+            self._fleet.start(Work(pipe.BATCH, packer.data(), tuple(map(self._job, keys))), self._around)
 
     def stop(self, task: str, attempt: int) -> None:
         with self._lock:
@@ -152,7 +160,20 @@ class ProcessBackend:
         self._fleet.let_go()
         self._run_is_over()
 
-    def _refuse(self, key: Key, outcome: Outcome) -> None:
+    def _job(self, key: Key) -> AttemptJob:
+        job = AttemptJob(*key, self._listener, self._over)
+        with self._lock:
+            job.unwanted = key in self._unwanted
+            self._unwanted.discard(key)
+            self._jobs[key] = job
+        return job
+
+    def _refuse(self, key: Key, exc: payload.Unpicklable) -> None:
+        """Such an attempt has failed; that is told from another thread."""
+        outcome = failure(exc, "unpicklable", Retry(0))
+        self._fleet.call(lambda: self._tell_refusal(key, outcome))
+
+    def _tell_refusal(self, key: Key, outcome: Outcome) -> None:
         self._listener.begun(*key, None)
         self._listener.ended(*key, outcome, "", None)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Callable, Deque, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Deque, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.options import Retry
@@ -30,6 +31,7 @@ from flowdsl.storage.journal import Journal
 CHUNK = 1000  # tasks that join in one write
 NEVER_AGAIN = Retry(0)
 NEVER = float("inf")
+Report = Tuple[Any, Optional[Outcome], float]  # what the machine is told, what came of it, seconds since the start
 
 
 class Orders(NamedTuple):
@@ -152,22 +154,50 @@ class Driver:
     def begun(self, task: str, attempt: int, detail: Detail, ago: float = 0.0) -> None:
         self._report(ev.Begun(task, attempt, detail), None, ago)
 
-    def ended(self, task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Detail) -> None:
+    def ended(
+        self, task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0
+    ) -> None:
         merged = {**(detail or {}), **(detail_of(outcome) or {})}
-        self._report(ended(task, attempt, outcome, mechanism, merged), outcome)
+        self._report(ended(task, attempt, outcome, mechanism, merged), outcome, ago)
 
     def lost(self, task: str, attempt: int) -> None:
         self._report(ev.Lost(task, attempt), None)
 
-    def _report(self, message: Any, outcome: Optional[Outcome], ago: float = 0.0) -> None:
+    def returned(self, task: str, attempt: int) -> None:
+        self._report(ev.Lost(task, attempt), None)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread reports within it is taken in one turn, at its end."""
+        reports: List[Report] = []
+        self._mine.reports = reports
         try:
-            with self.core.lock:
+            yield
+        finally:
+            self._mine.reports = None
+            if reports:
+                self._take(reports)
+
+    def _report(self, message: Any, outcome: Optional[Outcome], ago: float = 0.0) -> None:
+        report = (message, outcome, self.core.now() - ago if ago else NEVER)
+        reports = getattr(self._mine, "reports", None)
+        if reports is None:
+            self._take((report,))
+        else:
+            reports.append(report)
+
+    def _take(self, reports: Sequence[Report]) -> None:
+        """One turn: `reports` says of each when it was, NEVER for now."""
+        core = self.core
+        try:
+            with core.lock:
                 self._let_in()
-                now = self.core.now()
-                then = max(now - ago, self.core.latest)
-                self.core.feed(message, then, outcome)
-                if ago:
-                    self.core.commit(then)
+                now = core.now()
+                for message, outcome, at in reports:
+                    then = max(min(at, now), core.latest)
+                    core.feed(message, then, outcome)
+                    if then < now:
+                        core.commit(then)
                 orders = self._move_on(now)
             if orders is not None:
                 self._carry_out(orders)

@@ -8,7 +8,7 @@ import socket
 import sys
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Callable, Dict, Mapping, Optional, cast
+from typing import Any, Callable, ContextManager, Dict, Mapping, Optional, cast
 
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.options import RunOptions
@@ -89,6 +89,12 @@ class _Later:
 
     def lost(self, *report: Any) -> None:
         self.driver.lost(*report)
+
+    def returned(self, *report: Any) -> None:
+        self.driver.returned(*report)
+
+    def together(self) -> ContextManager[None]:
+        return self.driver.together()
 
 
 def _foreign(options: RunOptions, listener: Any) -> Backend:

@@ -66,19 +66,19 @@ def said_of(function: Callable[[], None], **options: Any) -> Any:
 
 
 def test_a_worker_stuck_in_c_code_says_where_it_is_before_it_is_killed() -> None:
-    told = said_of(stuck_in_c, isolation="process", timeout=0.5)["stacks"]
+    told = said_of(stuck_in_c, isolation="process", timeout=2.0)["stacks"]
     assert re.search(r'File ".*test_stacks\.py", line \d+ in stuck_in_c', told)
 
 
 def test_every_thread_of_a_killed_worker_is_told_and_no_variable() -> None:
-    told = said_of(with_a_second_thread, isolation="process", timeout=0.5)["stacks"]
+    told = said_of(with_a_second_thread, isolation="process", timeout=2.0)["stacks"]
     assert "in wait_aside" in told and "in with_a_second_thread" in told
     assert "hunter2" not in told
 
 
 @pytest.mark.parametrize("function", [deaf, stopped])
 def test_a_worker_that_handles_no_signals_is_killed_all_the_same(function: Callable[[], None]) -> None:
-    detail = said_of(function, isolation="process", timeout=0.5)
+    detail = said_of(function, isolation="process", timeout=2.0)
     assert "stacks" not in detail
     assert detail["error_type"] == "TaskTimeout"
 
