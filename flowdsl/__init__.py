@@ -35,6 +35,7 @@ from flowdsl.task import Task
 
 if TYPE_CHECKING:
     from flowdsl.executors.current import current
+    from flowdsl.executors.progress import progress, track
     from flowdsl.run import AbandonedWarning, Run, last_run
     from flowdsl.runs import Runs, load_runs
     from flowdsl.runtime.binding import Missing
@@ -75,7 +76,9 @@ __all__ = [
     "last_run",
     "load_runs",
     "options",
+    "progress",
     "task",
+    "track",
 ]
 
 # Loaded when they are asked for: they bring threads, files or pandas with them.
@@ -87,9 +90,11 @@ _LAZY = {
     "current": "flowdsl.executors.current",
     "last_run": "flowdsl.run",
     "load_runs": "flowdsl.runs",
+    "progress": "flowdsl.executors.progress",
+    "track": "flowdsl.executors.progress",
 }
 
-_LATER = ("TaskOrchestrator", "progress", "track")
+_LATER = ("TaskOrchestrator",)
 
 
 def __getattr__(name: str) -> Any:

@@ -256,11 +256,22 @@ class Run:
         """Call this from some thread when the run comes to its end, or now if it has; it must not block."""
         self._driver.when_finished(callback)
 
-    def output(self, name: str) -> NoReturn:
-        """What a task printed: not captured in this version, so this raises TaskResultError."""
-        if name not in self.graph:
-            raise KeyError("run %r has no task %r%s" % (self.id, name, did_you_mean(name, self.graph.tasks)))
-        raise TaskResultError("the output of task %r is not captured in this version" % name, task=name)
+    def output(self, name: str, *, attempt: Optional[int] = None) -> str:
+        """What the task has printed so far: stdout, stderr, log records and warnings, as they came.
+
+        Parameters
+        ----------
+        name : a task, such as "clean", or one item of a mapped one, such as "delays[3]". For a mapped task itself:
+            what its items printed, each below a line with its name.
+        attempt : which attempt, from 1; by default the latest.
+
+        Of an attempt the first 10 MB are kept; a mark says where it was cut off. "" where nothing was printed.
+
+        Raises KeyError for a task that the run does not have, ValueError for an attempt that there was not.
+        """
+        from flowdsl.printed import output_of
+
+        return output_of(self.snapshot(), self._driver.scribe.read, name, attempt)
 
     # ---- what the log says
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
@@ -16,6 +17,7 @@ from flowdsl.errors import TaskResultError
 from flowdsl.hold import check_not_held
 from flowdsl.run import in_order
 from flowdsl.settings import options
+from flowdsl.storage.outputs import read_output
 from flowdsl.storage.reading import Log, read_journal, run_dirs
 
 if TYPE_CHECKING:
@@ -113,18 +115,20 @@ class PastRun:
         return utilisation(self._snapshot)
 
     def __getitem__(self, name: str) -> NoReturn:
-        self._refuse(name, "results")
-
-    def output(self, name: str) -> NoReturn:
-        """Always raises TaskResultError (KeyError for a task that the run did not have): a journal holds no output."""
-        self._refuse(name, "output")
-
-    def _refuse(self, name: str, what: str) -> NoReturn:
         row = self._snapshot.tasks.get(name)
         if row is None:
             raise KeyError(f"run {self.id!r} has no task {name!r}{did_you_mean(name, self._snapshot.tasks)}")
-        text = f"the journal of run {self.id!r} does not hold the {what} of task {name!r} ({row.state}); run it again"
+        text = f"the journal of run {self.id!r} does not hold the results of task {name!r} ({row.state}); run it again"
         raise TaskResultError(text, task=name, state=row.state, cause=row.cause)
+
+    def output(self, name: str, *, attempt: Optional[int] = None) -> str:
+        """What the task printed, by default in its latest attempt; see `flowdsl.Run.output`.
+
+        Raises KeyError for a task that the run did not have, ValueError for an attempt that there was not.
+        """
+        from flowdsl.printed import output_of
+
+        return output_of(self._snapshot, partial(read_output, self.dir), name, attempt)
 
     def __repr__(self) -> str:
         which = "" if options.stable_repr else f" {self.id!r}"

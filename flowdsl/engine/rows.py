@@ -23,6 +23,7 @@ class Attempt:
         "error_type",
         "mechanism",
         "output_bytes",
+        "output_error",
         "pid",
         "queued_at",
         "started_at",
@@ -48,6 +49,7 @@ class Attempt:
         self.error: Optional[str] = None
         self.traceback: Optional[str] = None
         self.output_bytes: Optional[int] = None
+        self.output_error: Optional[str] = None  # why some of it could not be written
 
     @property
     def duration_s(self) -> Optional[float]:

@@ -17,7 +17,7 @@ from flowdsl.engine.rows import Attempt, TaskRow
 __all__ = ["Attempt", "Snapshot", "TaskRow", "fold"]
 
 # What a worker says of an attempt in an event's `detail`; each has a field of that name in `Attempt`.
-_FROM_WORKER = frozenset(("worker", "pid", "cpu_s", "error_type", "error", "traceback", "output_bytes"))
+_FROM_WORKER = frozenset(("worker", "pid", "cpu_s", "error_type", "error", "traceback", "output_bytes", "output_error"))
 
 
 class Snapshot:

@@ -66,7 +66,7 @@ class Coroutines:
             task.cancel()
 
     async def _attempt(self, key: Key, call: Call) -> Outcome:
-        enter(Current(*key))
+        enter(Current(*key, self._listener.scribe))
         self._listener.begun(*key, self._detail)
         return await perform(call)
 

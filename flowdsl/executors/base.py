@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ContextManager, Mapping, NamedTuple, Optional, Protocol, Sequence
 
 from flowdsl.engine.policy import Kind
+from flowdsl.executors.current import Scribe
 from flowdsl.executors.outcome import Call, Outcome
 
 Detail = Optional[Mapping[str, Any]]
@@ -40,6 +41,16 @@ class Listener(Protocol):
 
     def together(self) -> ContextManager[None]:
         """What is reported within it, by this thread, may be taken in one turn at its end, in that order."""
+
+    def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
+        """The attempt, which has begun, says how far it is."""
+
+    def printed(self, task: str, attempt: int, data: bytes, total: int) -> None:
+        """The attempt, which has not ended yet, printed `total` bytes more, of which `data` was kept."""
+
+    @property
+    def scribe(self) -> Scribe:
+        """Whom attempts that run in this process can tell themselves."""
 
 
 class Backend(Protocol):

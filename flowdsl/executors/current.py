@@ -1,26 +1,69 @@
-"""What a running task can ask about itself: `flowdsl.current()`."""
+"""What a running task can ask about itself, `flowdsl.current()`; and where it says what it has to say."""
 
 from __future__ import annotations
 
 import threading
 from contextvars import ContextVar
-from typing import Optional
+from typing import Optional, Protocol, Tuple
 
 from flowdsl.errors import AttemptStopped, FlowError
 
 _CURRENT: ContextVar[Optional[Current]] = ContextVar("flowdsl_current", default=None)
 
 
+class Output(Protocol):
+    """Takes what an attempt prints; never raises, but for what strikes the thread that calls."""
+
+    count: int  # pieces that have come
+
+    def write(self, text: str) -> object:
+        """Take some text."""
+
+    def flush(self) -> object:
+        """Let it be read by others."""
+
+
+class Scribe(Protocol):
+    """Hears what attempts say; from any thread, and without a lock, for the thread may be stopped at any line."""
+
+    echo: int  # characters of output that may be shown here besides
+
+    def output(self, task: str, attempt: int) -> Optional[Output]:
+        """Where the attempt's output goes; None: to the streams of this process."""
+
+    def noted(self, current: Current) -> None:
+        """The attempt has said how far it is: `current.said`."""
+
+
 class Current:
     """The attempt that is running here: `task` is its task's name, `attempt` its number from 1."""
 
-    __slots__ = ("_event", "_reason", "attempt", "task")
+    __slots__ = (
+        "_event",
+        "_reason",
+        "attempt",
+        "scribe",
+        "first",
+        "is_noted",
+        "output",
+        "said",
+        "task",
+        "then",
+        "told",
+    )
 
+    first: float  # when its progress was first told
+    then: float  # when it may be told again
     _guard = threading.Lock()  # for the rare moment in which an Event is made
 
-    def __init__(self, task: str, attempt: int) -> None:
+    def __init__(self, task: str, attempt: int, scribe: Optional[Scribe] = None) -> None:
         self.task = task
         self.attempt = attempt
+        self.scribe = scribe
+        self.output: Optional[Output] = None  # made when it first prints
+        self.said: Optional[Tuple[float, object]] = None  # the fraction and the message of its last progress
+        self.told: Optional[Tuple[float, object]] = None  # what has been passed on of that; the rest is for `Notes`
+        self.is_noted = False
         self._reason = ""
         self._event: Optional[threading.Event] = None
 
@@ -37,6 +80,12 @@ class Current:
         self.check()
         self._event.wait(s)
         self.check()
+
+    def find_output(self) -> Optional[Output]:
+        """Where what it prints goes; None: to the streams of this process."""
+        if self.output is None and self.scribe is not None:
+            self.output = self.scribe.output(self.task, self.attempt)
+        return self.output
 
     @property
     def stopped(self) -> bool:
@@ -70,5 +119,6 @@ def current() -> Current:
     return found
 
 
+here = _CURRENT.get
 enter = _CURRENT.set
 leave = _CURRENT.reset

@@ -51,7 +51,7 @@ class Core:
         self.expansions: List[str] = []  # mapped tasks whose sizes are asked for
         self.left_behind: List[Tuple[str, int]] = []  # attempts abandoned since somebody looked
         self.closing = False
-        self.stacks_of: Callable[[str, int], Mapping[str, str]] = lambda task, attempt: {}  # where its thread is
+        self.stacks_of: Callable[[str, int], Mapping[str, Any]] = lambda task, attempt: {}  # where its thread is
         self.latest = 0.0  # time of the last write: no event is dated before it
         self._journal = journal
         self._events: List[Event] = []

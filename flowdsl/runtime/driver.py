@@ -18,13 +18,16 @@ from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.policy import Kind, Node
 from flowdsl.engine.snapshot import Snapshot
-from flowdsl.executors import stacks, threads
+from flowdsl.executors import capture, stacks, threads
 from flowdsl.executors.base import Backend, Detail
+from flowdsl.executors.notes import Note
 from flowdsl.executors.outcome import Call, Outcome, failure
+from flowdsl.runtime.alarm import Alarm
 from flowdsl.runtime.binding import Calls, Missing
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import WATCH, Crew, Slot
 from flowdsl.runtime.results import Results
+from flowdsl.runtime.scribe import ECHO, Scribe
 from flowdsl.runtime.workers import Workers, detail_of, ended
 from flowdsl.storage.journal import Journal
 
@@ -72,6 +75,8 @@ class Driver:
         self.durations: Mapping[str, float] = {}  # seconds that tasks are expected to take, where that is known
         self.finished = threading.Event()
         self.fault: Optional[BaseException] = None
+        self._alarm = Alarm()
+        self.scribe = Scribe(journal.path, self._alarm.set, echo=0 if kind.replaces else ECHO)
         self._nodes = iter(nodes)
         self._header = header
         self._kind = kind
@@ -87,6 +92,7 @@ class Driver:
             self.core,
             self._crew,
             calls,
+            self.scribe,
             kind=kind.name,
             pushed=bool(backends),
             let_in=self._let_in,
@@ -103,13 +109,13 @@ class Driver:
         self._looked = 0.0
         self._cancels: Deque[ev.Cancel] = deque()
         self._mine = threading.local()  # `waiting`: orders of a thread that is carrying some out
-        self._alarm = threading.Event()
         self._alarm_due = 0.0
 
     # ---- what the run asks, from any thread
 
     def start(self) -> None:
         """Set the first worker and the timer going; returns at once."""
+        capture.begin()
         self._start_timer()
         self._start_worker(self._crew.add())
 
@@ -119,6 +125,7 @@ class Driver:
 
     def run_here(self, slot: Slot) -> None:
         """Be the only worker, in this thread, until the run is over."""
+        capture.begin()
         self._start_timer()
         self._workers.work(slot)
         self.finished.wait()
@@ -157,7 +164,9 @@ class Driver:
     def ended(
         self, task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0
     ) -> None:
-        merged = {**(detail or {}), **(detail_of(outcome) or {})}
+        merged = self.scribe.end(task, attempt, {**(detail or {}), **(detail_of(outcome) or {})})
+        for note in self._notes_of(task, attempt):
+            self._report(ev.Note(*note), None, ago)
         self._report(ended(task, attempt, outcome, mechanism, merged), outcome, ago)
 
     def lost(self, task: str, attempt: int) -> None:
@@ -165,6 +174,19 @@ class Driver:
 
     def returned(self, task: str, attempt: int) -> None:
         self._report(ev.Lost(task, attempt), None)
+
+    def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
+        self._report(ev.Note(task, attempt, detail), None)
+
+    def printed(self, task: str, attempt: int, data: bytes, total: int) -> None:
+        self.scribe.take(task, attempt, data, total)
+
+    def _notes_of(self, task: str, attempt: int) -> List[Note]:
+        """What an attempt that ends has said and the machine has not been told."""
+        if not self.scribe.notes:
+            return []
+        with self.core.lock:
+            return self.scribe.notes.all(self.core.now(), task, attempt)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -192,9 +214,9 @@ class Driver:
         try:
             with core.lock:
                 self._let_in()
-                now = core.now()
+                now, then = core.now(), 0.0
                 for message, outcome, at in reports:
-                    then = max(min(at, now), core.latest)
+                    then = max(min(at, now), core.latest, then)
                     core.feed(message, then, outcome)
                     if then < now:
                         core.commit(then)
@@ -270,6 +292,7 @@ class Driver:
             if slot is not None and slot.thread is not None:
                 if slot.in_user_code:  # once more: a library may have swallowed the first
                     slot.stopped = threads.send_stop(slot.thread.ident or 0)
+                capture.begin()  # until it comes back: what it prints is not to land in another cell
                 self._crew.abandon(slot)
                 self._executor.abandon(slot.thread)
 
@@ -277,6 +300,8 @@ class Driver:
         if not self.finished.is_set():
             self._remember(self.core.clock)
             self.core.close()
+            self.scribe.close()
+            capture.end()
             self.fault = self.fault or self.core.fault
             self.finished.set()
             self._alarm.set()
@@ -295,10 +320,9 @@ class Driver:
             self._alarm.set()
 
     def _next_alarm(self, claimable: int, now: float) -> float:
-        due = self.core.scheduler.next_due()
-        if self._crew.wants_watch(claimable):
-            return now + WATCH if due is None else min(due, now + WATCH)
-        return NEVER if due is None else due
+        watch = now + WATCH if self._crew.wants_watch(claimable) else None
+        dues = (self.core.scheduler.next_due(), self.scribe.notes.next_due(), watch)
+        return min((due for due in dues if due is not None), default=NEVER)
 
     # ---- outside the lock
 
@@ -359,8 +383,8 @@ class Driver:
             timeout = self._look_at_clock()
             while timeout is not None:
                 self._alarm.wait(None if timeout == NEVER else min(timeout, threading.TIMEOUT_MAX))
-                self._alarm.clear()
                 timeout = self._look_at_clock()
+                self.scribe.complain()
         except BaseException as exc:
             self._give_up(exc)
         for backend in self._backends.values():
@@ -375,7 +399,10 @@ class Driver:
             while self._cancels and self._begun:
                 core.feed(self._cancels.popleft(), now)
             due = core.scheduler.next_due()
-            if due is not None and due <= now:
+            is_due = due is not None and due <= now
+            for note in self.scribe.notes.all(now) if is_due else self.scribe.due(now):
+                core.feed(ev.Note(*note), now)
+            if is_due:
                 core.feed(ev.Tick(), now)
             orders = self._move_on(now) or Orders([], (), ())
             claimable = core.scheduler.claimable(self._own) - len(orders.woken)
@@ -395,11 +422,11 @@ class Driver:
             woken = self._close()
         self._carry_out(Orders(woken, (), ()))
 
-    def _stacks_of(self, task: str, attempt: int) -> Mapping[str, str]:
-        """Where the thread is that has this attempt in hand, as an entry for the log; under the lock."""
+    def _stacks_of(self, task: str, attempt: int) -> Mapping[str, Any]:
+        """Where the thread is that has this attempt in hand, and what it has printed, for the log; under the lock."""
         slot = self._crew.holding(task, attempt)
         text = stacks.of_thread(slot.thread.ident) if slot is not None and slot.thread is not None else ""
-        return {"stacks": text} if text else {}
+        return {**({"stacks": text} if text else {}), **self.scribe.so_far(task, attempt)}
 
     def _missing(self, task: str) -> Missing:
         outcome = self.core.errors.get(task)

@@ -22,6 +22,7 @@ from flowdsl.runtime.history import ENTRIES, Historian, expected, function_name
 from flowdsl.runtime.plan import Defaults, choose_kinds, nodes
 from flowdsl.runtime.results import Kept, Results
 from flowdsl.runtime.run_id import new_run_id
+from flowdsl.runtime.scribe import Scribe
 from flowdsl.storage.journal import Journal
 
 source_file: ContextVar[Optional[str]] = ContextVar("flowdsl_source_file", default=None)  # that a command runs
@@ -95,6 +96,16 @@ class _Later:
 
     def together(self) -> ContextManager[None]:
         return self.driver.together()
+
+    def noted(self, *report: Any) -> None:
+        self.driver.noted(*report)
+
+    def printed(self, *report: Any) -> None:
+        self.driver.printed(*report)
+
+    @property
+    def scribe(self) -> Scribe:
+        return self.driver.scribe
 
 
 def _foreign(options: RunOptions, listener: Any) -> Backend:

@@ -13,12 +13,13 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from flowdsl.engine import events as ev
 from flowdsl.errors import AttemptStopped
-from flowdsl.executors import threads
+from flowdsl.executors import capture, threads
 from flowdsl.executors.current import Current, enter
 from flowdsl.executors.outcome import Outcome, failure, perform
 from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import Crew, Slot
+from flowdsl.runtime.scribe import Scribe
 from flowdsl.storage.detail import clip
 
 _forked: List[bool] = []  # not empty in a process that was forked
@@ -57,6 +58,7 @@ class Workers:
         core: Core,
         crew: Crew,
         calls: Calls,
+        scribe: Scribe,
         *,
         kind: str,
         pushed: bool,
@@ -68,6 +70,7 @@ class Workers:
         self._core = core
         self._crew = crew
         self._calls = calls
+        self._scribe = scribe
         self._kind = kind
         self._kinds = None if pushed else (kind,)
         self._let_in = let_in
@@ -138,14 +141,26 @@ class Workers:
 
     def _hand_in(self, slot: Slot, claim: Optional[ev.Claim], now: float) -> None:
         outcome = slot.outcome or STOPPED
-        stopped = slot.current is not None and slot.current.stopped
+        current, detail = slot.current, detail_of(outcome)
+        stopped = current is not None and current.stopped
+        if current is not None and (current.output is not None or current.said is not current.told):
+            detail = self._hand_in_words(current, detail, now)
         mechanism = "overran" if stopped and outcome.error_type != "AttemptStopped" else ""
-        message = ended(slot.task, slot.attempt, outcome, mechanism, detail_of(outcome))
+        message = ended(slot.task, slot.attempt, outcome, mechanism, detail)
         slot.task, slot.outcome, slot.current = "", None, None
         self._core.feed(message, now, outcome, claim)
 
+    def _hand_in_words(self, current: Current, detail: Optional[Mapping[str, Any]], now: float) -> Any:
+        """What the attempt said last, before its end; what the log says of its end, with what it printed."""
+        note = self._scribe.notes.last(current, now)
+        if note is not None:
+            self._core.feed(ev.Note(*note), now)
+        return self._scribe.end(current.task, current.attempt, detail)
+
     def _hand_out(self, slot: Slot, claim: Optional[ev.Claim], now: float) -> str:
         """Give the worker what its claim was answered with, or let it rest, or send it home."""
+        if slot.abandoned:
+            capture.end()  # as its thread prints no more
         if slot.abandoned or self._core.closing:
             self._crew.leave(slot)
             return LEAVE
@@ -154,7 +169,7 @@ class Workers:
             self._crew.rest(slot)
             return REST
         slot.task, slot.attempt = launch.task, launch.attempt
-        slot.current = Current(launch.task, launch.attempt)
+        slot.current = Current(launch.task, launch.attempt, self._scribe)
         slot.timed = self._crew.worth_timing()
         return GO
 

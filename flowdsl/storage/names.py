@@ -19,6 +19,11 @@ def file_name(name: str, taken: Container[str] = ()) -> str:
     """
     if _SAFE.fullmatch(name) and not _DEVICE.fullmatch(name) and name.lower() not in taken:
         return name
+    return hashed_name(name)
+
+
+def hashed_name(name: str) -> str:
+    """A slug of the name and a hash of the whole: no two names have the same one, whatever the file system folds."""
     slug = _OTHER.sub("-", name).strip("-")[:_SLUG_LENGTH].rstrip("-")
     digest = sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return f"{slug}-{digest}" if slug else digest

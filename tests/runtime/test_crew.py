@@ -156,6 +156,7 @@ def _workers() -> Workers:
         nothing,
         nothing,
         nothing,
+        nothing,
         kind="threads",
         pushed=False,
         let_in=never,

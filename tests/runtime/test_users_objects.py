@@ -185,11 +185,6 @@ def test_a_path_with_a_null_byte_is_refused(flow: Flow) -> None:
         flow.run(display=None, log_dir="a\0b")
 
 
-def test_what_comes_later_says_so() -> None:
-    with pytest.raises(AttributeError, match="not available in this version"):
-        flowdsl.progress  # type: ignore[attr-defined]
-
-
 def script(code: str, *arguments: str) -> Any:
     command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
