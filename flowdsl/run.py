@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -320,6 +321,17 @@ class Run:
 
         with self._driver.core.reading() as snapshot:
             return utilisation(snapshot)
+
+    def report(self, path: Union[str, os.PathLike[str]]) -> Path:
+        """Write a page of HTML on this run to `path`, and return the path: one file to send to somebody.
+
+        It has the graph, the timeline, tables, failures with their tracebacks and what the tasks printed last, the
+        names of the inputs and the environment. It needs no script and nothing from elsewhere. A run that goes on is
+        shown as it stands.
+        """
+        from flowdsl.report import write_report
+
+        return write_report(self, self.graph, path)
 
     def records(self, directory: Union[str, Path]) -> List[Path]:
         """Write one JSON record a task into `directory` (made where it is missing); the paths."""

@@ -114,6 +114,13 @@ class PastRun:
 
         return utilisation(self._snapshot)
 
+    def report(self, path: Union[str, os.PathLike[str]]) -> Path:
+        """Write a page of HTML on this run to `path`, and return the path; see `Run.report`."""
+        from flowdsl.report import write_report
+        from flowdsl.views.shape import shape_of
+
+        return write_report(self, shape_of(self._snapshot), path)
+
     def __getitem__(self, name: str) -> NoReturn:
         row = self._snapshot.tasks.get(name)
         if row is None:

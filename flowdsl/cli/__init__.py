@@ -10,6 +10,7 @@ import click
 import flowdsl
 from flowdsl.cli.graph import graph
 from flowdsl.cli.logs import logs
+from flowdsl.cli.report import report
 from flowdsl.cli.run import run
 
 __all__ = ["main"]
@@ -24,5 +25,5 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # an icon that a terminal cannot write is no reason to fail
 
 
-for command in (run, graph, logs):
+for command in (run, graph, logs, report):
     main.add_command(command)

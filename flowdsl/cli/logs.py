@@ -14,7 +14,7 @@ from flowdsl.cli.source import one_line
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import DefinitionError
 
-__all__ = ["logs"]
+__all__ = ["logs", "read_runs"]
 
 
 @click.command()
@@ -29,7 +29,7 @@ __all__ = ["logs"]
 def logs(run_id: Optional[str], log_dir: str, what: Optional[str], as_json: bool) -> None:
     """Show runs from their logs: all of DIR, or the one that RUN_ID begins, or the "last"."""
     with one_line():
-        runs = _read_runs(log_dir, run_id)
+        runs = read_runs(log_dir, run_id)
     what = what or ("runs" if run_id is None else "tasks")
     if what == "failures":
         _show_failures(runs, as_json)
@@ -41,7 +41,7 @@ def logs(run_id: Optional[str], log_dir: str, what: Optional[str], as_json: bool
     _show(what, frame, several=run_id is None)
 
 
-def _read_runs(log_dir: str, run_id: Optional[str]) -> flowdsl.Runs:
+def read_runs(log_dir: str, run_id: Optional[str]) -> flowdsl.Runs:
     """All runs of a directory, or the one that is meant; what could not be read is told on stderr."""
     from flowdsl.runs import PastRun, Runs
     from flowdsl.storage.reading import read_journal, run_dirs

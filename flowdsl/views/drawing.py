@@ -125,7 +125,7 @@ def _face(box: Box, states: Optional[Mapping[str, str]], marks: _Marks) -> Face:
         return _unstated(box, marks.stale)
     if box.kind != "stack":
         how, items = look(states.get(box.members[0], "pending")), marks.items.get(box.members[0])
-        return Face(how.fill, how.text if items is None else f"{how.icon} {items}")
+        return Face(how.fill, how.text if items is None else items if how.icon in items else f"{how.icon} {items}")
     counts = Counter(states.get(name, "pending") for name in box.members)
     return Face(look(worst(counts)).fill, counts_text(counts, words=False, most=4))
 

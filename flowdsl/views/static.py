@@ -9,17 +9,18 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from flowdsl.engine import states as st
 from flowdsl.settings import options
 from flowdsl.views.details import details_html
 from flowdsl.views.dot import Picture, render_svg
 from flowdsl.views.drawing import FEW_BOXES
 from flowdsl.views.escape import clean, esc, shorten
 from flowdsl.views.palette import GREY, counts_text, look
+from flowdsl.views.summary import shown_failures
 from flowdsl.views.svg import size
 from flowdsl.views.table import counts_of, items_of, pill, states_of, table_html
 from flowdsl.views.text import tree
 from flowdsl.views.times import took
-from flowdsl.views.watch import error_line
 
 __all__ = [
     "BUDGET",
@@ -134,10 +135,10 @@ def run_text(graph: Any, snapshot: Any) -> str:
     """The run as text: headline, tree, and what failed."""
     which = "run" if options.stable_repr else f"run {clean(snapshot.run_id)}"
     lines = [f"{which}: {look(snapshot.state).text}{took(snapshot)}", tree(graph, states_of(snapshot))]
-    failed = [row for row in list(snapshot.tasks.values()) if row.state in ("failed", "timed_out")]
-    for row in failed[:10]:
-        text = row.error or "" if row.latest is None else error_line(row.latest)
-        lines.append(f"{look(row.state).icon} {shorten(row.name, 40)}: {shorten(text, 160)}")
+    failed = shown_failures(snapshot)
+    for one in failed[:10]:
+        text = ": ".join(part for part in (one.error_type, one.error) if part) or st.CAUSES.get(one.cause, one.cause)
+        lines.append(f"{look(one.state).icon} {shorten(one.task, 40)}: {shorten(text, 160)}")
     if len(failed) > 10:
         lines.append(f"\u2026 and {len(failed) - 10:,} more failures")
     return "\n".join(lines)

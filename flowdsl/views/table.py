@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple, cast
 
 from flowdsl.engine import states as st
 from flowdsl.settings import options
@@ -28,7 +28,7 @@ def table_html(snapshot: Any, limit: int = MOST_ROWS) -> str:
     shown, left = _chosen(rows_of(snapshot), limit)
     heads = ("task", "state", "items", "attempts", "waited", "took", "worker", "error")
     items = items_of(snapshot)
-    body = [_cells(row, items) for row in shown]
+    body = [_cells(row, items, snapshot.tasks) for row in shown]
     always = ("task", "state", "attempts") if options.stable_repr else ("task", "state", "attempts", "waited", "took")
     kept = [at for at, head in enumerate(heads) if head in always or any(cells[at] for cells in body)]
     return html_table([heads[at] for at in kept], [[cells[at] for at in kept] for cells in body]) + _rest(left)
@@ -71,7 +71,7 @@ def _rest(left: Sequence[Any]) -> str:
     return f'<div style="color:{GREY}">and {len(left):,} more: {esc(counts_text(counts))}</div>'
 
 
-def _cells(row: Any, items: Mapping[str, str]) -> Tuple[str, ...]:
+def _cells(row: Any, items: Mapping[str, str], rows: Mapping[str, Any]) -> Tuple[str, ...]:
     waited = None if row.started_at is None or row.queued_at is None else row.started_at - row.queued_at
     return (
         esc(shorten(row.name, _NAME)),
@@ -79,14 +79,23 @@ def _cells(row: Any, items: Mapping[str, str]) -> Tuple[str, ...]:
         esc(items.get(row.name, "")),
         str(row.attempts) if row.attempts else "",
         esc(duration(waited)),
-        esc(duration(row.duration_s)),
+        esc(duration(_took(row))),
         "" if options.stable_repr else esc(shorten(row.worker or "", 24)),
-        _error(row),
+        _error(row, rows),
     )
 
 
-def _error(row: Any) -> str:
+def _took(row: Any) -> Optional[float]:
+    """The last attempt's duration; that of a mapped task is from its first item's begin to its last one's end."""
+    if row.size is None or row.started_at is None or row.ended_at is None:
+        return cast("Optional[float]", row.duration_s)
+    return cast(float, row.ended_at - row.started_at)
+
+
+def _error(row: Any, rows: Mapping[str, Any]) -> str:
     """What went wrong, and where in the user's code; for a task that never ran, because of whom."""
+    if row.size is not None and row.state in (st.FAILED, st.TIMED_OUT) and row.cause_task in rows:
+        return f"first {esc(shorten(row.cause_task, _NAME))}: {_error(rows[row.cause_task], {})}"
     if row.state in (st.UPSTREAM_FAILED, st.CANCELLED, st.SKIPPED) and row.cause_task:
         return f'<span style="color:{GREY}">because of {esc(shorten(row.cause_task, _NAME))}</span>'
     if row.state == st.SKIPPED:
