@@ -240,6 +240,21 @@ class Run:
     def _ipython_key_completions_(self) -> List[str]:
         return list(self.graph)
 
+    @property
+    def origin_flow(self) -> Flow:
+        """The flow that was run."""
+        return self._origin.flow
+
+    @property
+    def inputs(self) -> Dict[str, Any]:
+        """What the run was given, by name."""
+        return dict(self._origin.inputs)
+
+    @property
+    def results(self) -> Dict[str, Any]:
+        """The results that are there now, by task."""
+        return dict(self._driver.core.results.values)
+
     def call(self, name: str) -> Call:
         """The call that an attempt of this task makes: `function`, `args`, `kwargs`, `verify`, `retry`.
 

@@ -35,10 +35,11 @@ def own_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True, scope="session")
 def quiet_libraries(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep matplotlib off the screen and IPython, Jupyter and matplotlib out of the home directory."""
+    """Keep matplotlib off the screen, and IPython, Jupyter, matplotlib and flowdsl's key out of the home directory."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPLBACKEND", "Agg")
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
         patch.setenv("IPYTHONDIR", str(home / "ipython"))
         patch.setenv("JUPYTER_DATA_DIR", str(home / "jupyter"))
         patch.setenv("JUPYTER_RUNTIME_DIR", str(home / "jupyter-runtime"))

@@ -6,9 +6,9 @@ import os
 import re
 import sysconfig
 from pathlib import Path
-from typing import Optional
+from typing import Match, Optional
 
-__all__ = ["users_line"]
+__all__ = ["is_foreign", "users_line", "users_line_of_stacks"]
 
 _FRAME = re.compile(
     r'^ +File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<where>.+)(?:\n    (?P<code>.*))?', re.MULTILINE
@@ -16,6 +16,7 @@ _FRAME = re.compile(
 _FOLDERS = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 _FOREIGN = (str(Path(__file__).resolve().parents[1]) + os.sep, *(folder + os.sep for folder in _FOLDERS if folder))
 _INSTALLED = re.compile(r"[\\/](?:site|dist)-packages[\\/]")  # on the machine that wrote a log, wherever that was
+_STACK_FRAME = re.compile(r'^ +File "(?P<file>[^"\n]+)", line (?P<line>\d+),? in (?P<where>.+)', re.MULTILINE)
 # A cell's file has a name that says nothing to anybody, unless its notebook was loaded from a file.
 _CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]|^<(?!.*, cell \d+>$)")
 
@@ -25,17 +26,34 @@ def users_line(traceback: Optional[str]) -> str:
 
     In a notebook's cell it is `line 12 in clean: frame["x"]`.
     """
-    frames = [frame for frame in _FRAME.finditer(traceback or "") if not _is_foreign(frame["file"])]
+    frames = [frame for frame in _FRAME.finditer(traceback or "") if not is_foreign(frame["file"])]
     if not frames:
         return ""
     last = frames[-1]
-    place = f"line {last['line']} in {last['where']}"
-    if not _CELL.search(last["file"]):
-        name = re.split(r"[/\\]", last["file"])[-1].strip("<>")  # of either system
-        place = f"{name}, line {last['line']}, in {last['where']}"
+    place = _told(last)
     code = (last["code"] or "").strip()
     return f"{place}: {code}" if code and not code.startswith("File ") else place
 
 
-def _is_foreign(file: str) -> bool:
+def users_line_of_stacks(stacks: Optional[str]) -> str:
+    """The user's deepest line in the stacks of a worker's threads, as faulthandler writes them, or in one traceback."""
+    text = stacks or ""
+    current, order = text.find("Current thread"), -1
+    if current >= 0 or text.startswith("Thread"):  # the latest call comes first, the thread that was hit last
+        text, order = text[max(current, 0) :], 0
+    frames = [frame for frame in _STACK_FRAME.finditer(text) if not is_foreign(frame["file"])]
+    return _told(frames[order]) if frames else ""
+
+
+def _told(frame: Match[str]) -> str:
+    """The place of a frame, named as its user knows it."""
+    place = f"line {frame['line']} in {frame['where']}"
+    if _CELL.search(frame["file"]):
+        return place
+    name = re.split(r"[/\\]", frame["file"])[-1].strip("<>")  # of either system
+    return f"{name}, line {frame['line']}, in {frame['where']}"
+
+
+def is_foreign(file: str) -> bool:
+    """Whether a file belongs to the standard library, to an installed package or to flowdsl."""
     return file.startswith(_FOREIGN) or _INSTALLED.search(file) is not None

@@ -1,0 +1,84 @@
+"""How a capsule looks: as text, and as HTML in which every string is escaped."""
+
+from __future__ import annotations
+
+from typing import Any, List, Tuple
+
+from flowdsl.orchestrator.capsule import Capsule
+from flowdsl.views.escape import clean, esc
+from flowdsl.views.palette import GREY, look
+from flowdsl.views.table import pill
+from flowdsl.views.times import duration
+from flowdsl.views.users_line import users_line, users_line_of_stacks
+
+__all__ = ["capsule_html", "capsule_text"]
+
+_MOST_LINES = 60  # of the source, the output, the stacks
+
+
+def capsule_text(capsule: Capsule) -> str:
+    """The capsule as text: what failed, why, with what, where."""
+    lines = [_headline(capsule)]
+    for title, body in _sections(capsule):
+        lines += ["", title, *("  " + line for line in body)]
+    return "\n".join(lines)
+
+
+def capsule_html(capsule: Capsule) -> str:
+    """The capsule as HTML with inline styles."""
+    head = "<b>%s</b> attempt %d &#160; %s" % (esc(capsule.task), capsule.attempt, pill(look(capsule.state)))
+    parts = ["<div>%s &#160; %s</div>" % (head, esc(_error(capsule)))]
+    for title, body in _sections(capsule):
+        text = "\n".join(map(esc, body))
+        summary = '<summary style="cursor:pointer;color:%s">%s</summary>' % (GREY, esc(title))
+        style = "margin:2px 0 6px;white-space:pre-wrap;background:none"
+        shown = " open" if title in ("where", "inputs", "traceback") else ""
+        parts.append('<details%s>%s<pre style="%s">%s</pre></details>' % (shown, summary, style, text))
+    return "<div>%s</div>" % "".join(parts)
+
+
+def _headline(capsule: Capsule) -> str:
+    took = ", after %s" % duration(capsule.duration_s) if capsule.duration_s is not None else ""
+    what = "task %r, attempt %d: %s (%s)%s" % (
+        clean(capsule.task), capsule.attempt, clean(capsule.state), clean(capsule.cause), took
+    )  # fmt: skip
+    return "%s\n%s" % (what, _error(capsule))
+
+
+def _error(capsule: Capsule) -> str:
+    return clean("%s: %s" % (capsule.error_type, capsule.error) if capsule.error_type else capsule.error)
+
+
+def _sections(capsule: Capsule) -> List[Tuple[str, List[str]]]:
+    """What there is to show, each with its title."""
+    found: List[Tuple[str, List[str]]] = []
+
+    def add(title: str, lines: Any) -> None:
+        lines = [_kept(line) for line in lines]
+        if lines:
+            cut = ["… %d more lines" % (len(lines) - _MOST_LINES)] if len(lines) > _MOST_LINES else []
+            found.append((title, lines[:_MOST_LINES] + cut))
+
+    where = users_line(capsule.traceback) or users_line_of_stacks(capsule.stacks)
+    add("where", [where] if where else [])
+    add("inputs", capsule.arguments or ())
+    add("traceback", capsule.traceback.splitlines())
+    add("source", _numbered(capsule))
+    add("output", capsule.output.splitlines())
+    add("stacks", capsule.stacks.splitlines())
+    add("environment", ["%s %s" % pair for pair in capsule.environment.items()])
+    return found
+
+
+def _kept(line: Any) -> str:
+    """A line without control characters; its indentation stays."""
+    text = str(line).expandtabs(4)
+    return text[: len(text) - len(text.lstrip(" "))] + clean(text.lstrip(" "))
+
+
+def _numbered(capsule: Capsule) -> List[str]:
+    code = capsule.code
+    if code is None or not code.source:
+        return []
+    lines = code.source.rstrip().splitlines()
+    return ["%4d  %s" % (code.line + at, line) for at, line in enumerate(lines)]

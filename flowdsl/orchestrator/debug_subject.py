@@ -1,0 +1,62 @@
+"""What is debugged or documented: one run, several, a flow, or an orchestrator, seen as runs and as a flow."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, List, NamedTuple, Optional
+
+from flowdsl.definition.checks import refuse
+from flowdsl.flow import Flow
+from flowdsl.run import Run, last_run
+from flowdsl.runs import PastRun, Runs
+from flowdsl.task import Task
+
+__all__ = ["Subject", "subject_of"]
+
+
+class Subject(NamedTuple):
+    """`runs` are those that are there, oldest first; `wants` says of a run that begins whether it is one more.
+
+    `flow_of` is the flow that a run's tasks are defined in, None where that is not known.
+    """
+
+    runs: List[Any]
+    wants: Optional[Callable[[Any], bool]]
+    flow_of: Callable[[Any], Any]
+
+
+def subject_of(subject: Any, flow: Any = None) -> Subject:  # noqa: RET503 - refuse never returns
+    """The subject that somebody means; ConfigError for what is none."""
+    if subject is None:
+        last = last_run()
+        return Subject([last] if last is not None else [], None, _flow_of(flow))
+    if isinstance(subject, (Run, PastRun)):
+        return Subject([subject], None, _flow_of(flow))
+    if isinstance(subject, (Runs, list, tuple)):
+        return Subject(list(subject), None, _flow_of(flow))
+    if isinstance(subject, Task):
+        return _of_flow(subject.flow)
+    if isinstance(subject, Flow):
+        return _of_flow(subject)
+    if hasattr(subject, "runs") and hasattr(subject, "owns_run"):  # a TaskOrchestrator
+        return Subject(list(subject.runs), subject.owns_run, _flow_of(flow))
+    refuse("DebugOrchestrator", "subject", subject, "is no run, flow, task or orchestrator")
+
+
+def _of_flow(flow: Flow) -> Subject:
+    last = last_run()
+
+    def wants(run: Run) -> bool:
+        return run.origin_flow.newest is flow.newest
+
+    return Subject([last] if last is not None and wants(last) else [], wants, lambda run: flow.newest)
+
+
+def _flow_of(flow: Any) -> Callable[[Any], Any]:
+    """The flow that was given, else the one that the run of this process came from."""
+
+    def found(run: Any) -> Any:
+        if flow is not None:
+            return flow.newest
+        return run.origin_flow.newest if isinstance(run, Run) else None
+
+    return found
