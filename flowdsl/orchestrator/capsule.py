@@ -18,12 +18,15 @@ class Argument(NamedTuple):
     parameter: str
     kind: str
     source: str = ""
-    path: str = ""  # keys into the result, as written: "['train']"
+    path: str = ""  # keys into the result, or the item of a map: "['train']", "[3]"
     type: str = ""
     digest: str = ""
 
     def __str__(self) -> str:
-        where = {"result": "result of %s%s" % (self.source, self.path), "missing": "%s has no result" % self.source}
+        where = {
+            "result": "result of %s%s" % (self.source, self.path),
+            "missing": "%s%s has no result" % (self.source, self.path),
+        }
         kind = " (%s)" % self.type if self.type else ""
         return "%s: %s%s" % (self.parameter, where.get(self.kind, self.kind), kind)
 

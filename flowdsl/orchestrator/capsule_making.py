@@ -97,7 +97,8 @@ def arguments_of(run: Any, task: str, digest: Digest = no_digest) -> Optional[Tu
     found = []
     for parameter, value in values:
         edge = next(several, None) if parameter.startswith("*") else taken.get(parameter)
-        found.append(_argument(parameter, value, edge, digest))
+        item = task[len(map_name(task)) :] if parameter in spec.map else ""
+        found.append(_argument(parameter, value, edge, item, digest))
     named = {parameter for parameter, _ in values}
     for one in spec.parameters:
         if one.has_default and one.name not in named:
@@ -113,12 +114,12 @@ def named_values(spec: Any, call: Any) -> List[Tuple[str, Any]]:
     return [*zip(names, call.args), *call.kwargs.items()]
 
 
-def _argument(parameter: str, value: Any, edge: Any, digest: Digest) -> Argument:
+def _argument(parameter: str, value: Any, edge: Any, item: str, digest: Digest) -> Argument:
     if edge is None:
         return Argument(parameter, "input", type=type_name(value), digest=digest(value))
     if isinstance(value, Missing):
-        return Argument(parameter, "missing", edge.source)
-    path = "".join("[%r]" % (key,) for key in edge.path)
+        return Argument(parameter, "missing", edge.source, item)
+    path = "".join("[%r]" % (key,) for key in edge.path) + item
     return Argument(parameter, "result", edge.source, path, type_name(value), digest(value))
 
 

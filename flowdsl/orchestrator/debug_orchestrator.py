@@ -84,12 +84,15 @@ class DebugOrchestrator:
     def inspect(self, task: Any, *, attempt: Optional[int] = None) -> Capsule:
         """The capsule of the last failed attempt of a task, in the latest run where it failed; or of attempt n.
 
+        Of a mapped task it is that of the first item that failed; `inspect("delays[3]")` takes another.
+
         Raises KeyError for a task that no run has, TaskResultError where it did not fail.
         """
         self._settle()
         name = _name(task)
         for run in reversed(self._having(name)):
-            found = [one for one in failed_attempts(run) if one.task == name and attempt in (None, one.attempt)]
+            guilty = _guilty(run, name)
+            found = [one for one in failed_attempts(run) if one.task == guilty and attempt in (None, one.attempt)]
             if found:
                 return capsules_of(run, found[-1:])[0]
         what = "no attempt %s" % attempt if attempt is not None else "no attempt that failed"
@@ -120,8 +123,8 @@ class DebugOrchestrator:
         Raises TaskResultError where the inputs or the function are not known, PickleRefused for the inputs of others.
         """
         __tracebackhide__ = True
-        call = self._call(task, Wanted(code, allow_pickle, {**(inputs or {}), **changes}))
-        return perform_here(call, _name(task), directly)
+        name, call = self._call(task, Wanted(code, allow_pickle, {**(inputs or {}), **changes}))
+        return perform_here(call, name, directly)
 
     def post_mortem(
         self,
@@ -143,7 +146,8 @@ class DebugOrchestrator:
         self._settle()
         trace = None
         if not wanted.changes and code == "recorded":
-            trace = kept_traceback(self._where(_name(task)), _name(task))
+            run = self._where(_name(task))
+            trace = kept_traceback(run, _guilty(run, _name(task)))
         (debugger or debug_here)(trace or self._fresh_traceback(task, wanted))
 
     def trace(
@@ -161,29 +165,30 @@ class DebugOrchestrator:
         The task is run again here, with the profiler of the standard library; other threads are not seen. If it raises,
         the profile until then comes back, and `frame.attrs["error"]` says what it raised.
         """
-        call = self._call(task, Wanted(code, allow_pickle, {**(inputs or {}), **changes}))
+        name, call = self._call(task, Wanted(code, allow_pickle, {**(inputs or {}), **changes}))
         profile, error = Profile(), ""
         try:
-            perform_here(call, _name(task), profile.around)
+            perform_here(call, name, profile.around)
         except Exception as exc:
             error = "%s: %s" % (type(exc).__name__, text_of(exc))
         frame = profile.frame()
         frame.attrs["error"] = error
         return frame
 
-    def _call(self, task: Any, wanted: Wanted) -> Call:
+    def _call(self, task: Any, wanted: Wanted) -> Tuple[str, Call]:
         __tracebackhide__ = True
         self._settle()
         run = self._where(_name(task))
-        return call_of(run, self._subject.flow_of(run), _name(task), wanted)
+        name = _guilty(run, _name(task))
+        return name, call_of(run, self._subject.flow_of(run), name, wanted)
 
     def _fresh_traceback(self, task: Any, wanted: Wanted) -> TracebackType:
-        call = self._call(task, wanted)
+        name, call = self._call(task, wanted)
         try:
-            perform_here(call, _name(task), directly)
+            perform_here(call, name, directly)
         except BaseException as exc:
             return from_users_code(exc)
-        raise FlowError("task %r did not fail when it was run again here, so there is nothing to look at" % _name(task))
+        raise FlowError("task %r did not fail when it was run again here, so there is nothing to look at" % name)
 
     # ---- two runs
 
@@ -244,11 +249,17 @@ class DebugOrchestrator:
     def _where(self, task: str) -> Any:
         """The latest run where the task failed, else the latest that has it."""
         having = self._having(task)
-        failed = [run for run in having if any(one.task == task for one in failed_attempts(run))]
+        failed = [run for run in having if any(one.task == _guilty(run, task) for one in failed_attempts(run))]
         return (failed or having)[-1]
 
     def __repr__(self) -> str:
         return "<DebugOrchestrator of %s>" % self._told()
+
+
+def _guilty(run: Any, task: str) -> str:
+    """The task itself; of a mapped one the first item that failed, as `delays[3]`."""
+    row = run.snapshot().tasks[task]
+    return str(row.cause_task) if row.size is not None and row.cause_task.startswith(task + "[") else task
 
 
 def _name(task: Any) -> str:

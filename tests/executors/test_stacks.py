@@ -61,7 +61,7 @@ def said_of(function: Callable[[], None], **options: Any) -> Any:
     events = [event for batch in read_journal(run.dir).batches for event in batch.events]
     (end,) = [event for event in events if event.event in ("attempt_timed_out", "attempt_failed")]
     assert end.detail is not None
-    assert run.attempts["duration_s"].iloc[0] < 5.0
+    assert run.attempts["duration_s"].iloc[0] < 8.0
     return end.detail
 
 
@@ -78,7 +78,7 @@ def test_every_thread_of_a_killed_worker_is_told_and_no_variable() -> None:
 
 @pytest.mark.parametrize("function", [deaf, stopped])
 def test_a_worker_that_handles_no_signals_is_killed_all_the_same(function: Callable[[], None]) -> None:
-    detail = said_of(function, isolation="process", timeout=2.0)
+    detail = said_of(function, isolation="process", timeout=4.0)  # so that it has begun, on a busy machine too
     assert "stacks" not in detail
     assert detail["error_type"] == "TaskTimeout"
 

@@ -140,6 +140,23 @@ def test_a_result_that_was_let_go_is_named(log_dir: Path) -> None:
         debug.replay("ratios")
 
 
+def test_of_a_mapped_task_the_item_that_failed_is_done_again(log_dir: Path) -> None:
+    flow = Flow("map", log_dir=log_dir)
+    flow.task(rows)
+
+    @flow.task(map="rows", isolation="process")
+    def share(rows: int) -> float:
+        return 1 / rows
+
+    debug, frames = DebugOrchestrator(run(flow)), Frames()
+    assert debug.inspect("share").task == "share[2]" and debug.inspect("share[2]").arguments[0].path == "[2]"
+    assert debug.replay("share[1]") == 0.5 and debug.replay("share", rows=4) == 0.25
+    debug.post_mortem("share", debugger=frames)
+    assert frames.seen[-1] == ("share", {"rows": 0})
+    with pytest.raises(TaskResultError):
+        debug.inspect("share[0]")
+
+
 # ---- runs read back
 
 
