@@ -25,7 +25,7 @@ def details_html(graph: Any, limit: int = MOST_ROWS) -> str:
     heads = ("task", "needs", "options", "what it does")
     rows = [_cells(name, graph) for name in names]
     kept = [at for at in range(len(heads)) if at == 0 or any(row[at] for row in rows)]
-    table = html_table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows])
+    table = html_table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows], len(kept) - 1)
     left = len(graph.tasks) - len(names)
     more = f'<div style="color:{GREY}">and {left:,} more tasks</div>' if left else ""
     if len(names) <= _OPEN_ROWS:

@@ -17,6 +17,7 @@ __all__ = ["counts_of", "html_table", "items_of", "pill", "rows_of", "states_of"
 
 MOST_ROWS = 30
 _ERROR, _NAME = 240, 60  # columns
+_LONG = 24  # characters of a cell that should not be squeezed
 _CELL = "text-align:left;vertical-align:top;padding:3px 12px 3px 0;white-space:{};border:none;"
 
 
@@ -34,15 +35,19 @@ def table_html(snapshot: Any, limit: int = MOST_ROWS) -> str:
     return html_table([heads[at] for at in kept], [[cells[at] for at in kept] for cells in body]) + _rest(left)
 
 
-def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; the cells are HTML, the last column may break its lines."""
-    last = len(heads) - 1
-    head = "".join(f'<th style="{_style(False)}color:{GREY};font-weight:normal">{esc(text)}</th>' for text in heads)
+def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]], breaking: int = 1) -> str:
+    """A table; the cells are HTML, the last `breaking` columns may break their lines. Heads may all be empty."""
+    first = len(heads) - breaking
+    styles = [_style(at >= first, any(len(row[at]) > _LONG for row in rows)) for at in range(len(heads))]
+    head = "".join(
+        f'<th style="{style}color:{GREY};font-weight:normal">{esc(text)}</th>' for text, style in zip(heads, styles)
+    )
     body = "".join(
-        "<tr>" + "".join(f'<td style="{_style(at == last)}">{cell}</td>' for at, cell in enumerate(row)) + "</tr>"
+        "<tr>" + "".join(f'<td style="{style}">{cell}</td>' for cell, style in zip(row, styles)) + "</tr>"
         for row in rows
     )
-    return f'<table style="border-collapse:collapse;margin:4px 0;line-height:1.45"><tr>{head}</tr>{body}</table>'
+    top = f"<tr>{head}</tr>" if any(heads) else ""
+    return f'<table style="border-collapse:collapse;margin:4px 0;line-height:1.45">{top}{body}</table>'
 
 
 def pill(how: Look) -> str:
@@ -110,8 +115,10 @@ def _error(row: Any, rows: Mapping[str, Any]) -> str:
     return esc(shorten(text, _ERROR) + left) + place
 
 
-def _style(breaks: bool) -> str:
-    return _CELL.format("normal" if breaks else "nowrap")
+def _style(breaks: bool, long: bool) -> str:
+    """A column that may break keeps some width where it has much to say."""
+    least = "min-width:13em;" if breaks and long else ""
+    return _CELL.format("normal" if breaks else "nowrap") + least
 
 
 def rows_of(snapshot: Any) -> List[Any]:
