@@ -128,6 +128,13 @@ class Lost(NamedTuple):
     attempt: int
 
 
+class Returned(NamedTuple):
+    """The attempt has not begun and will not: the member of its batch that had begun took the worker with it."""
+
+    task: str
+    attempt: int
+
+
 class Sized(NamedTuple):
     """The answer to an `Expand`: how many items there are; None: what is mapped over is not what it should be."""
 
@@ -156,6 +163,17 @@ class Launch(NamedTuple):
     task: str
     attempt: int
     kind: str
+
+
+class LaunchBatch(NamedTuple):
+    """Start these attempts one after the other on one worker; the answer to one `Claim`."""
+
+    attempts: Tuple[Tuple[str, int], ...]  # task, attempt
+    kind: str
+
+    def launches(self) -> Tuple[Launch, ...]:
+        """The same, one by one."""
+        return tuple(Launch(task, attempt, self.kind) for task, attempt in self.attempts)
 
 
 class Stop(NamedTuple):

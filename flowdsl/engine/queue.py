@@ -49,6 +49,16 @@ class ReadyQueue:
                 return key[2]
             self._hold(full, kind, key, names)
 
+    def pop_items(self, kind: str, owners: Mapping[int, int], owner: int, most: int) -> List[int]:
+        """The next best tasks of this kind, at most so many, as long as they are items of this mapped task.
+
+        They take no shares of limits: for tasks without any.
+        """
+        heap, found = self._heaps.get(kind), []
+        while heap and len(found) < most and owners.get(heap[0][2]) == owner:
+            found.append(heapq.heappop(heap)[2])
+        return found
+
     def give_back(self, names: Uses) -> None:
         """Free one share of each of these limits."""
         for name in names:

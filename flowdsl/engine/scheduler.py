@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
+from flowdsl.engine.batches import Batches
 from flowdsl.engine.events import Event
 from flowdsl.engine.policy import Kind
 from flowdsl.engine.queue import ReadyQueue
@@ -58,6 +59,7 @@ class Scheduler:
         self._queue = ReadyQueue(limits or {})
         self._table = TaskTable(self._push)
         self._timers = Timers()
+        self._batches = Batches(max_workers)
         self._sealed = False
         self._halt: Optional[Stopping] = None  # nothing new starts any more, and why
         self._first_failure = ""
@@ -75,6 +77,7 @@ class Scheduler:
             ev.Note: self._note,
             ev.Ended: self._ended,
             ev.Lost: self._on_lost,
+            ev.Returned: self._returned,
             ev.Sized: self._sized,
             ev.Tick: self._tick,
             ev.Cancel: self._cancel,
@@ -190,6 +193,26 @@ class Scheduler:
             self._begin(number, message.detail, now, events)
         else:
             self._launched.add(number)
+            if table.maps.owner and self._kinds[kind].batches:
+                self._launch_with_siblings(number, kind, effects)
+
+    def _launch_with_siblings(self, number: int, kind: str, effects: List[Any]) -> None:
+        """Where it is a small item, others of its map go with it to the same worker, and take no slot of their own."""
+        table = self._table
+        owner = table.maps.owner.get(number)
+        if owner is None or table.uses[number]:
+            return
+        most = self._batches.most(owner, 1 + self._queue.waiting((kind,)))
+        siblings = self._queue.pop_items(kind, table.maps.owner, owner, most - 1)
+        if not siblings:
+            return
+        members = [number, *siblings]
+        for sibling in siblings:
+            table.attempts[sibling] += 1
+        self._launched.update(siblings)
+        self._batches.join(members)
+        attempts = tuple((table.names[member], table.attempts[member]) for member in members)
+        effects[-1] = ev.LaunchBatch(attempts, kind)
 
     def _begun(self, message: ev.Begun, now: float, events: List[Event], effects: List[Any]) -> None:
         number = self._table.number[message.task]
@@ -208,6 +231,8 @@ class Scheduler:
             self._set_grace(number, now)
         elif policy.timeout is not None:
             self._timers.set(number, now + policy.timeout, DEADLINE)
+        if table.maps.owner and self._kinds[policy.kind].batches:
+            self._batches.begin(number, now)
 
     def _note(self, message: ev.Note, now: float, events: List[Event], effects: List[Any]) -> None:
         number = self._table.number[message.task]
@@ -232,6 +257,8 @@ class Scheduler:
             self._timers.drop(number)
         if self._lost:
             self._lost.pop(number, None)
+        if table.maps.owner and number in table.maps.owner:
+            self._batches.end(number, table.maps.owner[number], now)
         if mechanism == "abandoned":
             self._abandon(number)
         else:
@@ -299,6 +326,17 @@ class Scheduler:
             self._table.move(number, "worker_unavailable", ev.TASK_FAILED, events)
             self._table.settle(number, events)
             self._note_failure(number, now, events, effects)
+        else:
+            self._push(number)
+
+    def _returned(self, message: ev.Returned, now: float, events: List[Event], effects: List[Any]) -> None:
+        """Free of charge, and no sign that workers die under this attempt."""
+        number = self._table.number[message.task]
+        if number not in self._launched or self._table.attempts[number] != message.attempt:
+            return
+        stopping = self._take_back(number) or self._halt
+        if stopping is not None:
+            self._table.cancel(number, *stopping, events)
         else:
             self._push(number)
 
@@ -447,7 +485,8 @@ class Scheduler:
             self.busy -= 1
 
     def _free_slot(self, number: int) -> None:
-        self.busy -= 1
+        if self._batches.leave(number):
+            self.busy -= 1
         if self._table.uses[number]:
             self._queue.give_back(self._table.uses[number])
 

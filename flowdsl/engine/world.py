@@ -53,7 +53,7 @@ class Habits(Protocol):
 class Life:
     """One attempt, as the world knows it."""
 
-    __slots__ = ("act", "attempt", "begun", "over", "stopped", "task")
+    __slots__ = ("act", "attempt", "begun", "behind", "over", "stopped", "task")
 
     def __init__(self, launch: ev.Launch, act: Act) -> None:
         self.task = launch.task
@@ -62,6 +62,7 @@ class Life:
         self.begun = False
         self.over = False
         self.stopped = ""  # why it was told to end
+        self.behind: Optional[Life] = None  # who comes next in its batch
 
 
 class World:
@@ -102,6 +103,8 @@ class World:
         for effect in effects:
             if type(effect) is ev.Launch:
                 self._launch(effect)
+            elif type(effect) is ev.LaunchBatch:
+                self._launch_batch(effect)
             elif type(effect) is ev.Stop:
                 self._stop(effect)
             elif type(effect) is ev.Expand:
@@ -170,12 +173,36 @@ class World:
         else:
             self._plan(act.begins_after, self._begin, life)
 
+    def _launch_batch(self, effect: ev.LaunchBatch) -> None:
+        """The first begins as it would alone, each other when the one before it has ended."""
+        lives = [Life(launch, self._habits.act(launch)) for launch in effect.launches()]
+        self.alive.update({(life.task, life.attempt): life for life in lives})
+        for life, behind in zip(lives, lives[1:]):
+            life.behind = behind
+        self._plan(lives[0].act.begins_after, self._begin, lives[0])
+
+    def _go_on(self, life: Life) -> None:
+        """The worker turns to the next of the batch."""
+        if life.behind is not None:
+            self._plan(0.0, self._begin, life.behind)
+
+    def _scatter(self, life: Life) -> None:
+        """The worker is gone: those behind in the batch are given back."""
+        behind = life.behind
+        while behind is not None:
+            if not behind.over:
+                self._bury(behind)
+                self.feed(ev.Returned(behind.task, behind.attempt))
+            behind = behind.behind
+
     def _begin(self, life: Life) -> None:
         if life.over:
+            self._go_on(life)
             return
         if life.act.lost:
             self._bury(life)
             self.feed(ev.Lost(life.task, life.attempt))
+            self._scatter(life)
             return
         life.begun = True
         self._plan(life.act.duration, self._end, life)
@@ -195,6 +222,10 @@ class World:
             self.feed(ev.Lost(life.task, life.attempt))
         else:
             self._say(life, ev.Ended(life.task, life.attempt, act.state, act.cause, act.retryable))
+        if act.lost or act.cause == "worker_died":
+            self._scatter(life)
+        else:
+            self._go_on(life)
 
     def _plan_notes(self, life: Life) -> None:
         for count, delay in enumerate(life.act.notes, 1):
@@ -214,6 +245,8 @@ class World:
         if mechanism != "abandoned":
             self._bury(life)
         self._say(life, ev.Ended(life.task, life.attempt, st.CANCELLED, life.stopped, False, mechanism))
+        if life.begun:
+            self._scatter(life)
 
     def _bury(self, life: Life) -> None:
         life.over = True

@@ -18,7 +18,7 @@ RUN_WHEN = ("all_succeeded",) * 5 + ("all_done", "any_failed")
 KINDS = (
     Kind("thread", grace=0.1, replaces=True, retries_timeouts=False),
     Kind("thread", grace=0.0, replaces=True, retries_timeouts=False),
-    Kind("process", begins_at_launch=False),
+    Kind("process", begins_at_launch=False, batches=True),
     Kind("async"),
     Kind("inline", grace=0.1, replaces=False, retries_timeouts=False),
     Kind("remote", begins_at_launch=False, grace=0.1, replaces=False),
@@ -48,6 +48,7 @@ class Faults:
         self._draw = rng.random
         self._rng = rng
         self._aside = random.Random(hash(rng.getstate()))  # so that what it draws changes no other draw
+        self._most_items = 40 if self._aside.random() < 0.2 else 5
         self._kinds = kinds
         self._names = tuple(kinds)
         fault = 0.0 if rng.random() < 0.1 else 1.0
@@ -69,6 +70,8 @@ class Faults:
         elif draw() < self.skipping:
             state, cause = "skipped", "skip_raised"
         duration, obeys_after = 0.01 + draw() * 2.0, draw() * 0.2
+        if self._most_items > 5 and launch.task[-1] == "]":  # so short that they go out in batches
+            duration *= 0.01
         if draw() < self.hanging:
             duration = 20.0 * draw() if draw() < 0.7 or kind.grace is None else NEVER
         mechanism = MECHANISM.get(kind.name, "")
@@ -105,7 +108,7 @@ class Faults:
     def size(self, task: str) -> Tuple[float, Optional[int]]:
         draw = self._draw
         sources = self._over.get(task, ())
-        size: Optional[int] = self._sizes.get(sources[0]) if sources else int(draw() * 5)
+        size: Optional[int] = self._sizes.get(sources[0]) if sources else int(draw() * self._most_items)
         if draw() < 0.1 * self.failing:
             size = None
         self._sizes[task] = size

@@ -72,6 +72,33 @@ class TakesALateNote(Scheduler):
         super()._note(message._replace(attempt=latest), now, events, effects)
 
 
+class FreesTheSlotOfABatchTooEarly(Scheduler):
+    """Takes the end of one member for that of the batch."""
+
+    def _free_slot(self, number: int) -> None:
+        self._batches.leave(number)
+        self.busy -= 1
+        if self._table.uses[number]:
+            self._queue.give_back(self._table.uses[number])
+
+
+class ForgetsWhatIsGivenBack(Scheduler):
+    """Does not hear that an attempt was given back."""
+
+    def _returned(self, message: ev.Returned, now: float, events: List[Event], effects: List[Any]) -> None:
+        return
+
+
+class EndsAMapTooEarly(Scheduler):
+    """Lets a mapped task end with the first of its items."""
+
+    def _sized(self, message: ev.Sized, now: float, events: List[Event], effects: List[Any]) -> None:
+        super()._sized(message, now, events, effects)
+        items = self._table.maps.items.get(self._table.number[message.task])
+        if items is not None and items.open > 1:
+            items.open = 1
+
+
 class LeaksALimit(Scheduler):
     """Keeps the share of a limit when a worker dies before it began."""
 
@@ -188,6 +215,9 @@ MACHINES = (
     StartsTooEarly,
     TakesALateResult,
     TakesALateNote,
+    FreesTheSlotOfABatchTooEarly,
+    ForgetsWhatIsGivenBack,
+    EndsAMapTooEarly,
     LeaksALimit,
     FreesALimitTooEarly,
     RetriesBesideItself,

@@ -148,6 +148,8 @@ def fact(event: Event) -> str:
 def order(effect: Any) -> str:
     if type(effect) is ev.Close:
         return f"close {effect.state}"
+    if type(effect) is ev.LaunchBatch:
+        return "launchbatch " + " ".join(f"{task}#{attempt}" for task, attempt in effect.attempts)
     if type(effect) is ev.Expand:
         return f"expand {effect.task}"
     cause = f" {effect.cause}" if type(effect) is ev.Stop else ""

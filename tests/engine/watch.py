@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Container, Dict, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Container, Dict, FrozenSet, List, Mapping, Optional, Sequence, Set, Tuple
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
@@ -49,6 +49,7 @@ class Watch:
         self._given_up: Dict[Tuple[str, int], bool] = {}  # abandoned -> it keeps its slot
         self._due: Dict[str, float] = {}
         self._sizing: Set[str] = set()  # mapped tasks whose sizes are asked for
+        self._together: Dict[str, FrozenSet[str]] = {}  # who is in one batch
         self._halted = ""
         self._sealed = False
         self._closed = False
@@ -61,6 +62,8 @@ class Watch:
 
     def _look(self, message: Any, batch: Batch, effects: Sequence[Any], now: float) -> None:
         current = self._is_current(message)
+        if current and type(message) in (ev.Ended, ev.Lost, ev.Returned):
+            self._together.pop(message.task, None)
         if self._closed:
             hold(not batch.events and not effects, "the run has ended")
             self._release_quietly(message)
@@ -69,7 +72,7 @@ class Watch:
         self._take_events(batch, now)
         if type(message) is ev.Note:
             self._take_note(message, current, batch)
-        elif type(message) in (ev.Ended, ev.Begun, ev.Lost):
+        elif type(message) in (ev.Ended, ev.Begun, ev.Lost, ev.Returned):
             self._take_report(message, current, batch, effects)
         self._judge_halt(batch, effects)
         self._judge_time(message, now)
@@ -79,11 +82,22 @@ class Watch:
     def _policy(self, task: str) -> Policy:
         return self._nodes[split(task)[0]].policy
 
+    def _judge_batch(self, launches: Sequence[str]) -> None:
+        if len(launches) < 2:
+            return
+        kind = self._policy(launches[0]).kind
+        following = [
+            task for task in sorted(self._ready, key=self._keys.__getitem__) if self._policy(task).kind == kind
+        ]
+        following = [task for task in following if task == launches[0] or not self._policy(task).uses]
+        hold(following[following.index(launches[0]) :][: len(launches)] == launches, "others of the batch come later")
+        hold(len({split(task)[0] for task in launches}) == 1, "a batch is of the items of one map")
+
     # ---- the second account
 
     def _is_current(self, message: Any) -> bool:
         """Whether a report is about the attempt that its task has now."""
-        if type(message) in (ev.Ended, ev.Lost):
+        if type(message) in (ev.Ended, ev.Lost, ev.Returned):
             return message.attempt in (self._running.get(message.task), self._launched.get(message.task))
         if type(message) is ev.Note:
             return self._running.get(message.task) == message.attempt
@@ -92,8 +106,9 @@ class Watch:
     def _take_input(self, message: Any, effects: Sequence[Any]) -> None:
         if type(message) is ev.Claim:
             best = self._best(message.kinds)
-            launches = [effect.task for effect in effects if type(effect) is ev.Launch]
-            hold(launches == ([] if best is None else [best]), f"the claim should be answered with {best}")
+            launches = [launch.task for launch in launched_by(effects)]
+            hold(launches[:1] == ([] if best is None else [best]), f"the claim should be answered with {best}")
+            self._judge_batch(launches)
         elif type(message) is ev.Add:
             for node in message.nodes:
                 self._keys[node.name] = (-node.priority, -node.rank, len(self._keys))
@@ -107,6 +122,10 @@ class Watch:
 
     def _take_effects(self, effects: Sequence[Any], now: float) -> None:
         for effect in effects:
+            if type(effect) is ev.LaunchBatch:
+                members = frozenset(task for task, _ in effect.attempts)
+                self._together.update(dict.fromkeys(members, members))
+        for effect in [*launched_by(effects), *(e for e in effects if type(e) not in (ev.Launch, ev.LaunchBatch))]:
             task = effect.task if type(effect) is not ev.Close else ""
             if type(effect) is ev.Launch:
                 self._launched[task] = effect.attempt
@@ -208,7 +227,7 @@ class Watch:
             return
         hold(self._running.get(task) != message.attempt, "an end was not heard")
         if self._launched.get(task) == message.attempt:  # no event tells of it
-            hold(type(message) is ev.Lost, "an end was not heard")
+            hold(type(message) in (ev.Lost, ev.Returned), "an end was not heard")
             del self._launched[task]
             self._give_limits_back(task)
             self._ready[task] = self._keys[task]
@@ -252,7 +271,8 @@ class Watch:
             self._free[name] += 1
 
     def _slots(self) -> int:
-        return len(self._launched) + len(self._running) + sum(self._given_up.values())
+        slots = {self._together.get(task, task) for task in (*self._launched, *self._running)}
+        return len(slots) + sum(self._given_up.values())
 
     def _best(self, kinds: Optional[Tuple[str, ...]] = None) -> Optional[str]:
         """The task that a claim should be answered with."""
@@ -344,6 +364,17 @@ class Watch:
         for row in self.checker.rows.values():
             counted[row.state] += 1
         hold(self.snapshot.counts == counted, "the fold counts otherwise")
+
+
+def launched_by(effects: Sequence[Any]) -> List[ev.Launch]:
+    """Every attempt that is to start, those of a batch one by one."""
+    found: List[ev.Launch] = []
+    for effect in effects:
+        if type(effect) is ev.LaunchBatch:
+            found += effect.launches()
+        elif type(effect) is ev.Launch:
+            found.append(effect)
+    return found
 
 
 def hold(holds: bool, otherwise: str) -> None:

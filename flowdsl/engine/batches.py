@@ -1,0 +1,58 @@
+"""Batches: small items of a mapped task that one worker is given together, in one slot; how many, and till when.
+
+Each item is still an attempt of its own. What an item takes is known from those that have ended; until then items go out
+one by one.
+"""
+
+from __future__ import annotations
+
+from typing import Dict, List, Sequence
+
+__all__ = ["Batches"]
+
+TARGET = 0.3  # seconds that a batch should take: long beside the cost of sending it, short beside a look at the run
+WEIGHT = 0.3  # of the latest item in the mean
+
+
+class Batches:
+    """The batches that are out; tasks by number."""
+
+    def __init__(self, max_workers: int) -> None:
+        self._max_workers = max_workers
+        self._left: Dict[int, List[int]] = {}  # member -> [how many of its batch have not ended], shared
+        self._began: Dict[int, float] = {}
+        self._mean: Dict[int, float] = {}  # mapped task -> seconds that an item takes
+
+    def most(self, owner: int, waiting: int) -> int:
+        """How many items of this mapped task should go out together, while so many tasks wait.
+
+        Never more than half of an even share of what waits, so that the workers come to their end together.
+        """
+        mean = self._mean.get(owner)
+        if mean is None:
+            return 1
+        share = -(-waiting // (2 * self._max_workers))
+        return max(1, min(share, int(TARGET / max(mean, 1e-6))))
+
+    def join(self, members: Sequence[int]) -> None:
+        """These have gone out together."""
+        left = [len(members)]
+        self._left.update(dict.fromkeys(members, left))
+
+    def leave(self, number: int) -> bool:
+        """The attempt is over, or will not begin; True where its slot is free again."""
+        left = self._left.pop(number, None)
+        if left is None:
+            return True
+        left[0] -= 1
+        return not left[0]
+
+    def begin(self, number: int, now: float) -> None:
+        self._began[number] = now
+
+    def end(self, number: int, owner: int, now: float) -> None:
+        """An item has come to its end: that is how long they take."""
+        began = self._began.pop(number, None)
+        if began is not None:
+            mean = self._mean.get(owner, now - began)
+            self._mean[owner] = mean + WEIGHT * (now - began - mean)
