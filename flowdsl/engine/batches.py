@@ -1,7 +1,7 @@
 """Batches: small items of a mapped task that one worker is given together, in one slot; how many, and till when.
 
-Each item is still an attempt of its own. What an item takes is known from those that have ended; until then items go out
-one by one.
+Each item is still an attempt of its own. What an item takes is known from those that have ended; until then items go
+out one by one.
 """
 
 from __future__ import annotations

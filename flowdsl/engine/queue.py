@@ -54,7 +54,8 @@ class ReadyQueue:
 
         They take no shares of limits: for tasks without any.
         """
-        heap, found = self._heaps.get(kind), []
+        heap = self._heaps.get(kind)
+        found: List[int] = []
         while heap and len(found) < most and owners.get(heap[0][2]) == owner:
             found.append(heapq.heappop(heap)[2])
         return found

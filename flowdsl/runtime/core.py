@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
 
 from flowdsl.definition.graph import Graph
 from flowdsl.engine import events as ev
@@ -46,7 +46,7 @@ class Core:
         self.results = results
         self.errors: Dict[str, Outcome] = {}  # the last outcome of each task that did not succeed
         self.fault: Optional[BaseException] = None  # a LogWriteError
-        self.launches: List[ev.Launch] = []
+        self.launches: List[Union[ev.Launch, ev.LaunchBatch]] = []
         self.stops: List[ev.Stop] = []
         self.expansions: List[str] = []  # mapped tasks whose sizes are asked for
         self.left_behind: List[Tuple[str, int]] = []  # attempts abandoned since somebody looked
@@ -88,6 +88,8 @@ class Core:
                 self.launches.append(effect)
             elif type(effect) is ev.Stop:
                 self.stops.append(effect)
+            elif type(effect) is ev.LaunchBatch:
+                self.launches.append(effect)
             elif type(effect) is ev.Expand:
                 self.expansions.append(effect.task)
             else:

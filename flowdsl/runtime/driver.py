@@ -10,7 +10,21 @@ import threading
 from collections import deque
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Callable, Deque, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import (
+    Any,
+    Callable,
+    Deque,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    cast,
+)
 
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.options import Retry
@@ -19,7 +33,7 @@ from flowdsl.engine import states as st
 from flowdsl.engine.policy import Kind, Node
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.executors import capture, stacks, threads
-from flowdsl.executors.base import Backend, Detail
+from flowdsl.executors.base import Backend, BatchBackend, Detail, Member
 from flowdsl.executors.notes import Note
 from flowdsl.executors.outcome import Call, Outcome, failure
 from flowdsl.runtime.alarm import Alarm
@@ -41,7 +55,7 @@ class Orders(NamedTuple):
     """What is to be done once the lock is free."""
 
     woken: List[Slot]
-    launches: Sequence[ev.Launch]
+    launches: Sequence[Union[ev.Launch, ev.LaunchBatch]]
     stops: Sequence[ev.Stop]
     expansions: Sequence[str] = ()
 
@@ -173,7 +187,7 @@ class Driver:
         self._report(ev.Lost(task, attempt), None)
 
     def returned(self, task: str, attempt: int) -> None:
-        self._report(ev.Lost(task, attempt), None)
+        self._report(ev.Returned(task, attempt), None)
 
     def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
         self._report(ev.Note(task, attempt, detail), None)
@@ -345,7 +359,10 @@ class Driver:
 
     def _do(self, orders: Orders) -> None:
         for launch in orders.launches:
-            self._launch(launch)
+            if type(launch) is ev.LaunchBatch:
+                self._launch_batch(launch)
+            else:
+                self._launch(cast(ev.Launch, launch))
         for stop in orders.stops:
             self._backends[stop.kind].stop(stop.task, stop.attempt)
         for slot in orders.woken:
@@ -363,14 +380,25 @@ class Driver:
         self._report(sized, outcome)
 
     def _launch(self, launch: ev.Launch) -> None:
+        call = self._call_of(launch)
+        if call is not None:
+            self._backends[launch.kind].launch(launch.task, launch.attempt, call)
+
+    def _launch_batch(self, batch: ev.LaunchBatch) -> None:
+        calls = [(launch, self._call_of(launch)) for launch in batch.launches()]
+        members = [Member(launch.task, launch.attempt, call) for launch, call in calls if call is not None]
+        if members:
+            cast(BatchBackend, self._backends[batch.kind]).launch_batch(members)
+
+    def _call_of(self, launch: ev.Launch) -> Optional[Call]:
+        """What the attempt is to call; None where that cannot be made, which is the attempt's fault and its end."""
         try:
-            call = self._calls.make(launch.task)
-        except Exception as exc:  # an item that a result does not have: the attempt's fault
+            return self._calls.make(launch.task)
+        except Exception as exc:  # an item that a result does not have
             outcome = failure(exc, "raised", self._calls.retry_of(launch.task))
             self.begun(launch.task, launch.attempt, None)
             self.ended(launch.task, launch.attempt, outcome, "", None)
-        else:
-            self._backends[launch.kind].launch(launch.task, launch.attempt, call)
+            return None
 
     def _start_worker(self, slot: Slot) -> None:
         self._executor.submit(self._workers.work, slot)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from contextvars import copy_context
-from typing import Any, Callable, Dict, List, Mapping, Optional
+from typing import Any, Callable, Dict, List, Mapping, Optional, cast
 
 from flowdsl.engine import events as ev
 from flowdsl.errors import AttemptStopped
@@ -178,7 +178,7 @@ class Workers:
         launches = self._core.launches
         while launches:
             if launches[-1].kind == self._kind:
-                return launches.pop()
+                return cast(ev.Launch, launches.pop())
             before = len(launches)
             self._core.feed(claim, now)
             if len(launches) == before:

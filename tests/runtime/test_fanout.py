@@ -346,3 +346,42 @@ def test_ten_thousand_items_are_run_and_kept_in_order(flow: Flow) -> None:
     found = run(squares(flow), n=10_000)
     assert found["plus"] == [n * n + 1 for n in range(10_000)]
     assert found.snapshot().tasks["square"].size == 10_000
+
+
+def test_small_items_go_to_worker_processes_in_batches_and_are_still_attempts_of_their_own(flow: Flow) -> None:
+    @flow.task(map="x", isolation="process", retries=1)
+    def each(x: int) -> int:
+        if x == 77 and flowdsl.current().attempt == 1:
+            os._exit(3)
+        if x % 50 == 49:
+            raise ValueError(x)
+        return x
+
+    found = run(flow, x=list(range(300)), max_workers=2)
+    processes.close_shared()
+    attempts = found.attempts.set_index(["task", "attempt"])
+    assert attempts.loc[("each[77]", 1), "cause"] == "worker_died"
+    assert attempts.loc[("each[77]", 2), "state"] == "succeeded"
+    failed = {f"each[{n}]" for n in range(49, 300, 50)}
+    assert {one.task for one in found.failures} == failed
+    twice = set(found.attempts.loc[found.attempts["attempt"] == 2, "task"])
+    assert twice == failed | {"each[77]"}, "those behind one that dies are free of charge"
+    together = [event for event in read_journal(found.dir).batches if len(event.events) > 10]
+    assert together, "what happens in a batch is told together"
+
+
+@pytest.mark.slow
+def test_a_member_of_a_batch_that_outlives_its_limit_is_killed_alone(flow: Flow) -> None:
+    @flow.task(map="x", isolation="process", timeout=1.0)
+    def each(x: int) -> int:
+        if x == 60:
+            import time
+
+            time.sleep(60)
+        return x
+
+    found = run(flow, x=list(range(120)), max_workers=2)
+    processes.close_shared()
+    states = found.tasks.dropna(subset=["map_index"]).set_index("task")["state"].astype(str)
+    assert states[states != "succeeded"].to_dict() == {"each[60]": "timed_out"}
+    assert set(found.attempts["attempt"]) == {1}
