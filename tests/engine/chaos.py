@@ -108,7 +108,8 @@ class Faults:
     def size(self, task: str) -> Tuple[float, Optional[int]]:
         draw = self._draw
         sources = self._over.get(task, ())
-        size: Optional[int] = self._sizes.get(sources[0]) if sources else int(draw() * self._most_items)
+        known = [self._sizes.get(source) for source in sources] or [int(draw() * self._most_items)]
+        size = None if None in known else known[0]  # one that never had items has none to hand on
         if draw() < 0.1 * self.failing:
             size = None
         self._sizes[task] = size
