@@ -40,6 +40,7 @@ from flowdsl.runtime.alarm import Alarm
 from flowdsl.runtime.binding import Calls, Missing
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import WATCH, Crew, Slot
+from flowdsl.runtime.history import Expected
 from flowdsl.runtime.results import Results
 from flowdsl.runtime.scribe import ECHO, Scribe
 from flowdsl.runtime.workers import Workers, detail_of, ended
@@ -86,7 +87,7 @@ class Driver:
         self.core = Core(graph, kinds, journal, results, max_workers=max_workers, on_failure=on_failure)
         self.run_id = ""
         self.dir = journal.path
-        self.durations: Mapping[str, float] = {}  # seconds that tasks are expected to take, where that is known
+        self.expected = Expected()  # what its tasks are expected to come to, where that is known
         self.finished = threading.Event()
         self.fault: Optional[BaseException] = None
         self._alarm = Alarm()

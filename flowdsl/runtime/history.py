@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.spec import TaskSpec
@@ -26,12 +26,19 @@ from flowdsl.storage.durations import (
 )
 from flowdsl.storage.lock import locked_by
 
-__all__ = ["Historian", "expected", "function_name"]
+__all__ = ["Expected", "Historian", "expected", "function_name"]
 
 RUNS = 10  # that count
 LOOKED_AT = 100  # directories that are opened in search of them
 ENTRIES = 5_000  # durations that are read, but at least those of two runs of the graph: 0.2 us each
 LINES = 20_000  # of journals that are parsed where there is no such file: 0.1 s
+
+
+class Expected(NamedTuple):
+    """What the tasks of a graph may be expected to come to; tasks of which nothing is known are left out."""
+
+    seconds: Mapping[str, float] = {}  # by task; of a mapped task that of one item
+    sizes: Mapping[str, int] = {}  # by mapped task: how many items
 
 
 class Historian:
@@ -94,15 +101,17 @@ def function_name(spec: TaskSpec) -> str:
     return name if type(name) is str else spec.name
 
 
-def expected(graph: Graph, past: List[Durations]) -> Dict[str, float]:
-    """Seconds that each task of the graph may be expected to take; tasks of which nothing is known are left out.
+def expected(graph: Graph, past: List[Durations]) -> Expected:
+    """What the tasks of the graph may be expected to come to, by these runs, newest first.
 
-    A task's own is the median over the runs given; of a mapped task it is that of one item. A task without any has the
-    mean of its siblings, the tasks of the same function: of those in this graph, else of those that the runs had.
+    A task's own is the median over the runs; of a mapped task it is that of one item, and there are as many items as
+    in the newest run. A task without any has the mean of its siblings, the tasks of the same function: of those in this
+    graph, else of those that the runs had.
     """
     own = _medians([run.seconds for run in past])
     if not own:
-        return {}
+        return Expected()
+    sizes = {name: size for run in reversed(past) for name, size in run.sizes.items() if name in graph}
     known = {name: own[name] for name in graph.tasks if name in own}
     if len(known) < len(graph.tasks):
         siblings = means(pair for run in past for pair in run.functions.items())
@@ -110,7 +119,7 @@ def expected(graph: Graph, past: List[Durations]) -> Dict[str, float]:
         for name, spec in graph.tasks.items():
             if name not in known and function_name(spec) in siblings:
                 known[name] = siblings[function_name(spec)]
-    return known
+    return Expected(known, sizes)
 
 
 def _medians(runs: Sequence[Mapping[str, float]]) -> Dict[str, float]:

@@ -57,11 +57,11 @@ def prepare(
     # Before any executor is made: if there can be no journal, nothing is left behind.
     logs = Path(log_dir).absolute()
     historian = Historian(logs, graph.flow, source())
-    durations = expected(graph, historian.past(max(ENTRIES, len(graph) + 1)))
+    foreseen = expected(graph, historian.past(max(ENTRIES, len(graph) + 1)))
     journal = Journal.create(logs, run_id, fsync=options.fsync)
     driver = Driver(
         graph,
-        nodes(graph, defaults, kinds, durations, kept.tasks),
+        nodes(graph, defaults, kinds, foreseen.seconds, kept.tasks),
         journal,
         kind=own,
         backends={kind: BACKENDS[kind](options, listener) for kind in BACKENDS if kind in used},
@@ -73,7 +73,7 @@ def prepare(
         remember=lambda clock: historian.keep(journal.path, clock, lambda name: function_name(graph[name])),
     )
     listener.driver = driver
-    driver.run_id, driver.dir, driver.durations = run_id, journal.path, durations
+    driver.run_id, driver.dir, driver.expected = run_id, journal.path, foreseen
     return driver
 
 

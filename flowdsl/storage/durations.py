@@ -12,6 +12,7 @@ import math
 import os
 import stat
 import tempfile
+from collections import Counter
 from contextlib import suppress
 from json.encoder import encode_basestring_ascii as quoted
 from pathlib import Path
@@ -43,6 +44,7 @@ class Durations(NamedTuple):
     place: str  # the notebook or script that made the run, else the folder
     seconds: Mapping[str, float]  # by task; of a mapped task the mean of its items
     functions: Mapping[str, float] = {}  # by function: the mean of its tasks, but for the brief ones
+    sizes: Mapping[str, int] = {}  # by mapped task: how many of its items succeeded
 
 
 def durations_of(
@@ -55,12 +57,13 @@ def durations_of(
     lasted = {name: seconds for name, seconds in clock.items() if seconds >= 0.0}
     if max(lasted.values(), default=0.0) < BRIEF:
         return Durations(flow, place, {})
-    items = [name for name in lasted if name[-1:] == "]"]
-    lasted.update(means((name.partition("[")[0], lasted.pop(name)) for name in items))
+    items = [(name.partition("[")[0], lasted.pop(name)) for name in [name for name in lasted if name[-1:] == "]"]]
+    lasted.update(means(items))
+    sizes = Counter(name for name, _ in items)
     if function_of is None:
-        return Durations(flow, place, lasted)
+        return Durations(flow, place, lasted, {}, sizes)
     longer = ((function_of(name), seconds) for name, seconds in lasted.items() if seconds >= BRIEF)
-    return Durations(flow, place, lasted, means(longer))
+    return Durations(flow, place, lasted, means(longer), sizes)
 
 
 def means(pairs: Iterable[Tuple[str, float]]) -> Dict[str, float]:
@@ -90,10 +93,12 @@ def write_durations(run_dir: Path, durations: Durations) -> None:
 
 
 def _text(durations: Durations) -> bytes:
-    flow, place, seconds, functions = durations
+    flow, place, seconds, functions, sizes = durations
     head = '{"v":%d,"flow":%s,"place":%s' % (VERSION, quoted(flow), quoted(place))
     brief = ",".join([quoted(name) for name, value in seconds.items() if value < BRIEF])
-    body = '%s,"seconds":%s,"functions":%s,"brief":[%s]' % (head, _numbers(seconds), _numbers(functions), brief)
+    counts = ",".join(["%s:%d" % (quoted(name), size) for name, size in sizes.items()])
+    numbers = (_numbers(seconds), _numbers(functions), counts, brief)
+    body = head + ',"seconds":%s,"functions":%s,"sizes":{%s},"brief":[%s]' % numbers
     data = body.encode()
     return data + _TAIL % crc32(data)
 
@@ -124,8 +129,9 @@ def read_durations(run_dir: Path) -> Durations:
         or not all(type(name) is str for name in brief)
     ):
         raise ValueError("another form")
-    seconds = {**dict.fromkeys(brief, BRIEF / 2), **_seconds(fields.get("seconds"))}
-    return Durations(flow, place, seconds, _seconds(fields.get("functions")))
+    seconds = {**dict.fromkeys(brief, BRIEF / 2), **_numbered(fields.get("seconds"))}
+    sizes = {name: int(size) for name, size in _numbered(fields.get("sizes")).items()}
+    return Durations(flow, place, seconds, _numbered(fields.get("functions")), sizes)
 
 
 def _read(path: Path, most: int) -> bytes:
@@ -142,12 +148,12 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _seconds(value: Any) -> Dict[str, float]:
+def _numbered(value: Any) -> Dict[str, float]:
     if type(value) is not dict:
         raise ValueError("another form")
     for number in value.values():
         if type(number) not in (int, float) or not 0.0 <= number < math.inf:
-            raise ValueError("not a duration")
+            raise ValueError("not a number of anything")
     return value
 
 

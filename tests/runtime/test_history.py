@@ -55,7 +55,7 @@ def past(log_dir: Path, run_id: str, seconds: Dict[str, float], place: str = HER
 
 
 def known(flow: Flow, log_dir: Path) -> Dict[str, float]:
-    return expected(flow.graph(), Historian(log_dir, "etl", HERE).past())
+    return dict(expected(flow.graph(), Historian(log_dir, "etl", HERE).past()).seconds)
 
 
 # ---- which task goes first

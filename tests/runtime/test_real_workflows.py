@@ -59,7 +59,7 @@ def test_with_the_journal_of_an_earlier_run_too(reference: Reference, shared: Pa
     graph = workflow.flow(log_dir).graph()
     first = simulate(nodes_of(graph, {}), workflow.seconds, reference.workers)
     write_down(first, log_dir, workflow.name)
-    weights = expected(graph, Historian(log_dir, workflow.name, HERE).past(len(graph)))
+    weights = expected(graph, Historian(log_dir, workflow.name, HERE).past(len(graph))).seconds
     assert set(weights) == set(graph)
     second = simulate(nodes_of(graph, weights), workflow.seconds, reference.workers)
     reached = over_the_bound(workflow, second, reference.workers)
@@ -82,7 +82,7 @@ def test_what_a_real_run_took_orders_the_next_one(shared: Path, log_dir: Path, m
     workflow = read_workflow(shared, "seismology")
     flow = workflow.flow(log_dir, faster=20.0)
     run: Any = flow.run(max_workers=16, display="none")
-    weights = expected(flow.graph(), Historian(log_dir, workflow.name, HERE).past())
+    weights = expected(flow.graph(), Historian(log_dir, workflow.name, HERE).past()).seconds
     assert run.state == "succeeded" and set(weights) == set(workflow.seconds)
     forecast = simulate(nodes_of(flow.graph(), weights), workflow.seconds, 16)
     assert over_the_bound(workflow, forecast, 16) == pytest.approx(1.015, rel=0.01)

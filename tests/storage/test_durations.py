@@ -17,7 +17,7 @@ from flowdsl.engine.events import Event
 from flowdsl.storage.durations import BRIEF, FILE, Durations, durations_of, read_durations, rebuilt, write_durations
 from flowdsl.storage.journal import Journal
 
-SOME = Durations("etl", "/work/etl.ipynb", {"clean": 1.25, "load": 0.5, "look": BRIEF / 2}, {"load": 0.5})
+SOME = Durations("etl", "/work/etl.ipynb", {"clean": 1.25, "load": 0.5, "look": BRIEF / 2}, {"load": 0.5}, {"load": 3})
 names = some.text(min_size=1, max_size=20)
 
 
@@ -70,15 +70,15 @@ def test_no_changed_byte_is_believed(tmp_path_factory: pytest.TempPathFactory, d
 @pytest.mark.parametrize(
     "body",
     [
-        '{"v":2,"flow":"a","place":"b","seconds":{},"functions":{},"brief":[]',
-        '{"v":1,"flow":7,"place":"b","seconds":{},"functions":{},"brief":[]',
-        '{"v":1,"flow":"a","place":"b","seconds":[1],"functions":{},"brief":[]',
-        '{"v":1,"flow":"a","place":"b","seconds":{"x":-1},"functions":{},"brief":[]',
-        '{"v":1,"flow":"a","place":"b","seconds":{"x":NaN},"functions":{},"brief":[]',
-        '{"v":1,"flow":"a","place":"b","seconds":{"x":1e999},"functions":{},"brief":[]',
-        '{"v":1,"flow":"a","place":"b","seconds":{"x":true},"functions":{},"brief":[]',
-        '{"v":1,"flow":"a","place":"b","seconds":{"x":"1"},"functions":{},"brief":[]',
-        '{"v":1,"flow":"a","place":"b","seconds":{},"functions":{},"brief":[1]',
+        '{"v":2,"flow":"a","place":"b","seconds":{},"functions":{},"sizes":{},"brief":[]',
+        '{"v":1,"flow":7,"place":"b","seconds":{},"functions":{},"sizes":{},"brief":[]',
+        '{"v":1,"flow":"a","place":"b","seconds":[1],"functions":{},"sizes":{},"brief":[]',
+        '{"v":1,"flow":"a","place":"b","seconds":{"x":-1},"functions":{},"sizes":{},"brief":[]',
+        '{"v":1,"flow":"a","place":"b","seconds":{"x":NaN},"functions":{},"sizes":{},"brief":[]',
+        '{"v":1,"flow":"a","place":"b","seconds":{"x":1e999},"functions":{},"sizes":{},"brief":[]',
+        '{"v":1,"flow":"a","place":"b","seconds":{"x":true},"functions":{},"sizes":{},"brief":[]',
+        '{"v":1,"flow":"a","place":"b","seconds":{"x":"1"},"functions":{},"sizes":{},"brief":[]',
+        '{"v":1,"flow":"a","place":"b","seconds":{},"functions":{},"sizes":{},"brief":[1]',
         '{"v":1,"flow":"a","place":"b","seconds":{},"functions":{}',
         '{"v":1,"flow":' + "[" * 100_000,
         '["v"',
@@ -106,9 +106,9 @@ def test_neither_a_pipe_nor_a_link_nor_a_directory_is_read(tmp_path: Path) -> No
 
 
 def test_what_did_not_succeed_tells_nothing_and_a_mapped_task_has_the_mean_of_its_items() -> None:
-    clock = {"load": 2.0, "broken": -1_700_000_000.0, "part[0]": 1.0, "part[1]": 3.0, "part[1][0]": 5.0}
+    clock = {"load": 2.0, "broken": -1_700_000_000.0, "part[0]": 1.0, "part[1]": 3.0, "part[2]": 5.0}
     found = durations_of("etl", "here", clock, {"load": "read", "part": "clean"}.__getitem__)
-    assert found == Durations("etl", "here", {"load": 2.0, "part": 3.0}, {"read": 2.0, "clean": 3.0})
+    assert found == Durations("etl", "here", {"load": 2.0, "part": 3.0}, {"read": 2.0, "clean": 3.0}, {"part": 3})
 
 
 def test_a_run_in_which_everything_was_brief_tells_nothing() -> None:
