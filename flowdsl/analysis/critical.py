@@ -6,17 +6,18 @@ the Eastern Joint Computer Conference, 1959, pages 160-173), applied to what was
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import pandas as pd
-from graphlib import TopologicalSorter
 
 from flowdsl.analysis.schema import OF_A_TASK, build_frame, columns, map_indices
 from flowdsl.engine.snapshot import Snapshot, TaskRow
 
 __all__ = ["critical_path"]
 
-COLUMNS = OF_A_TASK + columns("on_path:bool elapsed_s:float earliest_s:float latest_s:float slack_s:float wait_s:float")
+COLUMNS = OF_A_TASK + columns(
+    "on_path:bool elapsed_s:float earliest_s:float latest_s:float slack_s:float wait_s:float share:float"
+)
 Seconds = Dict[str, float]
 Upstream = Mapping[str, Sequence[str]]
 
@@ -43,21 +44,24 @@ def critical_path(snapshot: Snapshot) -> pd.DataFrame:
     slack_s     float64  s     ``latest_s - earliest_s``: how much slower it could be for free; 0 on   never
                                the path
     wait_s      float64  s     how long it stood ready before it began                                 it did not begin
+    share       float64  1     ``elapsed_s`` by the length of the path: 0.5 is half of it              the path is 0 s
     ==========  =======  ====  ======================================================================  ===============
 
     With d the elapsed time: EF(i) = ES(i) + d(i), ES(i) = max EF(u) over the dependencies u (0 without any),
     LS(i) = min LS(k) over the dependants k - d(i) (max EF - d(i) without any). ES and LS count from the run's start.
+    A mapped task takes no time of its own: it waits for its items, and they take the time.
     """
     rows = {row.name: row for row in list(snapshot.tasks.values())}
-    upstream = {name: [source for source in row.upstream if source in rows] for name, row in rows.items()}
+    upstream = _upstream(rows)
     elapsed = {name: _elapsed(row, snapshot.at) for name, row in rows.items()}
-    order = list(TopologicalSorter(upstream).static_order())
+    order = list(upstream)
     earliest = _earliest(order, upstream, elapsed)
     latest = _latest(order, upstream, elapsed, earliest)
     path = _path(order, upstream, elapsed, earliest)
     slack = {name: 0.0 if name in path else round(latest[name] - earliest[name], 6) for name in order}
     others = sorted((name for name in order if name not in path), key=lambda name: (slack[name], earliest[name]))
     names = [*path, *others]
+    length = sum(elapsed[name] for name in path)
     values: Dict[str, Any] = {
         "run_id": [snapshot.run_id] * len(names),
         "flow": [snapshot.flow or None] * len(names),
@@ -69,11 +73,35 @@ def critical_path(snapshot: Snapshot) -> pd.DataFrame:
         "latest_s": [round(earliest[name] + slack[name], 6) for name in names],
         "slack_s": [slack[name] for name in names],
         "wait_s": [_between(rows[name].queued_at, rows[name].started_at) for name in names],
+        "share": [round(elapsed[name] / length, 6) if length else None for name in names],
     }
     return build_frame(COLUMNS, values)
 
 
+def _upstream(rows: Mapping[str, TaskRow]) -> Upstream:
+    """What each task waited for, dependencies before dependants; of a mapped task that is also its items.
+
+    The order is that in which tasks joined the run, items before their mapped task; an edge against it (a journal may
+    come from anywhere) is left out.
+    """
+    tasks = [name for name, row in rows.items() if row.map_of not in rows]
+    number = {name: place for place, name in enumerate(tasks)}
+    items: Dict[str, List[str]] = {}
+    for name, row in rows.items():
+        if row.map_of in rows:
+            items.setdefault(row.map_of, []).append(name)
+            number[name] = number.get(row.map_of, 0)
+    found: Dict[str, Tuple[str, ...]] = {}
+    for name in tasks:
+        for one in (*items.get(name, ()), name):
+            before = [source for source in rows[one].upstream if number.get(source, number[one]) < number[one]]
+            found[one] = (*before, *items.get(one, ()))
+    return found
+
+
 def _elapsed(row: TaskRow, now: Optional[float]) -> float:
+    if row.size is not None:  # its items have taken that time
+        return 0.0
     return _between(row.started_at, now if row.ended_at is None else row.ended_at) or 0.0
 
 

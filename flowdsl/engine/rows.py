@@ -86,11 +86,13 @@ class TaskRow:
         "started_at",
         "state",
         "over",
+        "priority",
         "retries",
         "size",
         "tags",
         "type",
         "upstream",
+        "uses",
         "worker",
     )
 
@@ -115,6 +117,8 @@ class TaskRow:
         self.type = "task"
         self.tags: Tuple[str, ...] = ()
         self.retries = 0  # attempts that may follow the first
+        self.uses: Tuple[str, ...] = ()  # named limits
+        self.priority = 0.0  # higher goes first
         self.action = ""  # the name of its function
         # a mapped task has a size and items; each item, as `delays[3]`, says whose it is
         self.size: Optional[int] = None  # how many items, once that is known

@@ -126,6 +126,8 @@ def _added(_: Snapshot, row: TaskRow, event: Event, at: float) -> None:
         row.type = detail.get("type", "task")
         row.action = detail.get("action", "")
         row.over = _names(detail.get("over"))
+        row.uses = _names(detail.get("uses"))
+        row.priority = _number(detail.get("priority"))
 
 
 def _join(tasks: Mapping[str, TaskRow], row: TaskRow) -> None:
@@ -137,6 +139,7 @@ def _join(tasks: Mapping[str, TaskRow], row: TaskRow) -> None:
     row.map_of, row.map_index = whole.name, index
     row.upstream = item_upstream(whole.upstream, whole.over, index)
     row.tags, row.type, row.action, row.retries = whole.tags, whole.type, whole.action, whole.retries
+    row.uses, row.priority = whole.uses, whole.priority
     whole.count("", row.state)
 
 
@@ -274,6 +277,10 @@ def _epoch(snapshot: Snapshot, event: Event) -> Optional[float]:
 
 def _count(value: Any) -> int:
     return value if type(value) is int and value > 0 else 0
+
+
+def _number(value: Any) -> float:
+    return float(value) if type(value) in (int, float) and abs(value) < 1e300 else 0.0
 
 
 def _names(value: Any) -> Tuple[str, ...]:

@@ -74,6 +74,8 @@ def nodes(
         detail = {"action": getattr(spec.function, "__name__", name), **options}
         if parents:
             detail["upstream"] = parents
+        if spec.priority:
+            detail["priority"] = spec.priority
         over = mapped.get(name) if mapped else None
         if over is not None:
             over = tuple(source for source in over if source not in there)  # what is there already is a list

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from flowdsl.analysis.critical import critical_path
-from flowdsl.engine.events import Batch
+from flowdsl.engine.events import Batch, Event
 from flowdsl.engine.snapshot import Snapshot, fold
 from tests.analysis.journals import added, batches, eventful, ready, run_started, started, succeeded
 
@@ -92,3 +92,33 @@ def longest(spans: Dict[str, Tuple[float, float]], upstream: Dict[str, List[str]
         return spans[name][1] + max((ending_in(source) for source in upstream[name]), default=0.0)
 
     return max(ending_in(name) for name in spans)
+
+
+def test_a_mapped_task_takes_no_time_of_its_own_and_the_path_goes_through_its_slowest_item() -> None:
+    expanded = Event("task_expanded", "part", 0, "ready", "running", "expanded", detail={"size": 2})
+    items_done = Event("task_succeeded", "part", 0, "running", "succeeded", "items_done")
+    run = fold(
+        batches(
+            (0, run_started(), added("files"), added("part", "files"), added("report", "part"), ready("files")),
+            (0, started("files")),
+            (1, succeeded("files"), ready("part"), expanded, added("part[0]"), added("part[1]")),
+            (1, ready("part[0]"), ready("part[1]"), started("part[0]"), started("part[1]")),
+            (3, succeeded("part[1]")),
+            (5, succeeded("part[0]"), items_done, ready("report")),
+            (5, started("report")),
+            (6, succeeded("report")),
+        )
+    )
+    frame = critical_path(run)
+    assert rows(frame, "task", "on_path", "elapsed_s", "slack_s", "share") == [
+        ("files", True, 1.0, 0.0, round(1 / 6, 6)),
+        ("part[0]", True, 4.0, 0.0, round(4 / 6, 6)),
+        ("part", True, 0.0, 0.0, 0.0),
+        ("report", True, 1.0, 0.0, round(1 / 6, 6)),
+        ("part[1]", False, 2.0, 2.0, round(2 / 6, 6)),
+    ]
+
+
+def test_a_circle_in_a_journal_from_elsewhere_is_cut() -> None:
+    run = batches((0, run_started(), added("a", "b"), added("b", "a"), ready("b"), started("b")), (1, succeeded("b")))
+    assert rows(critical_path(fold(run)), "task", "on_path") == [("a", True), ("b", True)]
