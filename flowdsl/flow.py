@@ -26,7 +26,7 @@ from flowdsl.decorator import decorate
 from flowdsl.definition.checks import check_flag, check_name, refuse
 from flowdsl.definition.graph import build_graph, check_inputs
 from flowdsl.definition.inputs import together
-from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOptions, Inherit, RunOptions
+from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOptions, Inherit, RunOptions, check_workers
 from flowdsl.definition.resolve import Scope
 from flowdsl.definition.retry import Retry
 from flowdsl.definition.spec import TaskSpec
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from os import PathLike
 
+    from flowdsl.analysis.plan import Plan
     from flowdsl.run import Run
     from flowdsl.task import P
 
@@ -256,6 +257,28 @@ class Flow:
     def _marked(self, graph: Graph) -> Graph:
         stale = stale_tasks(graph, self.members.made(graph))
         return drawable(graph, stale) if stale else graph
+
+    def what_if(
+        self,
+        max_workers: int = 5,
+        *,
+        targets: Union[Target, Sequence[Target], None] = None,
+        log_dir: Union[str, PathLike[str], None] = None,
+    ) -> Plan:
+        """What a run would come to on so many workers, with the durations of earlier runs from this file.
+
+        The plan has `.numbers`, frames and a timeline; see `flowdsl.analysis.plan`. A task of which nothing is known
+        takes 1 s, a mapped task of which nothing is known has one item.
+        """
+        from flowdsl.outlook import plan_of
+
+        __tracebackhide__ = True
+        where = "what_if of flow %r" % self.name
+        try:
+            workers, graph = check_workers(max_workers, where), self.build(self._names(targets))
+        except DefinitionError as exc:
+            raise at_the_users_line(exc) from exc.__cause__
+        return plan_of(graph, workers, str(log_dir or self.newest.log_dir))
 
     def build(self, targets: Optional[Sequence[str]] = None, given: Collection[str] = ()) -> Graph:
         """The graph of a run with the inputs named `given`; see `flowdsl.definition.graph.build_graph`."""

@@ -25,7 +25,7 @@ from typing import (
 )
 
 from flowdsl.definition.graph import Graph
-from flowdsl.definition.options import RunOptions
+from flowdsl.definition.options import RunOptions, check_workers
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine import states as st
 from flowdsl.engine.failures import Failure, failures
@@ -40,6 +40,7 @@ from flowdsl.settings import options
 if TYPE_CHECKING:
     import pandas as pd
 
+    from flowdsl.analysis.plan import Plan
     from flowdsl.analysis.timeline import Timeline
     from flowdsl.executors.outcome import Call
     from flowdsl.flow import Flow
@@ -347,6 +348,19 @@ class Run:
         from flowdsl.report import write_report
 
         return write_report(self, self.graph, path)
+
+    def what_if(self, max_workers: int) -> Plan:
+        """What this run would come to on so many workers: `.numbers`, frames and a timeline.
+
+        See `flowdsl.analysis.plan`. Of a run that goes on, what has not run yet takes what it took in earlier runs.
+        """
+        from flowdsl.analysis.plan import what_if
+        from flowdsl.views.timeline import timeline_svg
+
+        workers = check_workers(max_workers, "what_if of run %r" % self.id)
+        seconds = self._driver.expected.seconds
+        with self._driver.core.reading() as snapshot:
+            return what_if(snapshot, workers, durations=seconds, draw=timeline_svg)
 
     def records(self, directory: Union[str, Path]) -> List[Path]:
         """Write one JSON record a task into `directory` (made where it is missing); the paths."""

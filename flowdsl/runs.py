@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
 
+from flowdsl.definition.options import check_workers
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.failures import Failure, failures
 from flowdsl.engine.snapshot import Snapshot, fold
@@ -23,6 +24,7 @@ from flowdsl.storage.reading import Log, read_journal, run_dirs
 if TYPE_CHECKING:
     import pandas as pd
 
+    from flowdsl.analysis.plan import Plan
     from flowdsl.analysis.timeline import Timeline
 
 _UNSTABLE = ["run_id", "started_at", "ended_at", "duration_s"]
@@ -120,6 +122,14 @@ class PastRun:
         from flowdsl.views.shape import shape_of
 
         return write_report(self, shape_of(self._snapshot), path)
+
+    def what_if(self, max_workers: int) -> Plan:
+        """What this run would come to on so many workers; see `flowdsl.Run.what_if`."""
+        from flowdsl.analysis.plan import what_if
+        from flowdsl.views.timeline import timeline_svg
+
+        workers = check_workers(max_workers, f"what_if of run {self.id!r}")
+        return what_if(self._snapshot, workers, draw=timeline_svg)
 
     def __getitem__(self, name: str) -> NoReturn:
         row = self._snapshot.tasks.get(name)

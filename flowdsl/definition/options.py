@@ -178,6 +178,11 @@ def _max_workers(value: Any, option: str, where: object) -> int:
     return check_count(value, option, where, least=1, hint="it is how many attempts may run at once, 1 or more")
 
 
+def check_workers(value: Any, where: object) -> int:
+    """A number of workers; ConfigError for anything else."""
+    return _max_workers(value, "max_workers", where)
+
+
 def _on_failure(value: Any, option: str, where: object) -> str:
     return check_choice(value, option, where, ON_FAILURE)
 

@@ -104,7 +104,7 @@ def _text(durations: Durations) -> bytes:
 
 
 def _numbers(seconds: Mapping[str, float]) -> str:
-    return "{%s}" % ",".join(["%s:%.3f" % (quoted(name), value) for name, value in seconds.items() if value >= BRIEF])
+    return "{%s}" % ",".join(["%s:%.6g" % (quoted(name), value) for name, value in seconds.items() if value >= BRIEF])
 
 
 # ---- reading
