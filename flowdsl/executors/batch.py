@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from typing import Callable, Dict, List, NamedTuple, Tuple
 
-from flowdsl.executors import payload, pickling
+from flowdsl.executors import payload, pickling, sharing
 from flowdsl.executors.outcome import Call
 
 PackedPolicy = Tuple[bool, bytes]
@@ -15,7 +15,8 @@ PackedMember = Tuple[int, bytes]  # the place of its policy, and its arguments
 class Packer:
     """Attempts are added one by one; `data` is what the worker that gets them all is sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, book: sharing.Book) -> None:
+        self._book = book
         self._policies: List[PackedPolicy] = []
         self._places: Dict[Tuple[int, ...], int] = {}
         self._members: List[PackedMember] = []
@@ -25,7 +26,7 @@ class Packer:
         """One attempt more; raises Unpicklable, and is as it was, where that cannot be sent."""
         try:
             place = self._place(call)
-            arguments = pickling.dump_arguments(task, attempt, call.args, call.kwargs)
+            arguments = pickling.dump_arguments(task, attempt, call.args, call.kwargs, self._book)
         except Exception as exc:
             raise payload.refused(task, call, exc) from exc
         self._members.append((place, arguments))
@@ -56,7 +57,7 @@ class Opened(NamedTuple):
         policy = self.known.get(self.place)
         if policy is None:
             policy = self.known[self.place] = pickling.load_policy(*self.policies[self.place])
-        task, attempt, args, kwargs = pickle.loads(self.arguments)
+        task, attempt, args, kwargs = sharing.mine.loads(self.arguments)
         function, verify, retry = policy
         return task, attempt, Call(function, args, kwargs, verify, retry)
 

@@ -345,7 +345,7 @@ def _tell_end(worker: WorkerProcess, errand: Errand, message: pipe.Message) -> N
         return
     errand.is_over()
     try:
-        outcome, _, seconds = payload.unpack(message.body)
+        outcome, _, seconds = payload.unpack(message.body, errand.job.book)
     except BaseException as exc:
         outcome, seconds = payload.died(exc), 0.0
     errand.job.ended(outcome, "", worker.detail, errand.ago(seconds) if errand.is_one_of_many else 0.0)

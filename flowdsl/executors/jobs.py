@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any, Callable, ContextManager, Iterator, NamedTuple, Protocol, Sequence
 
 from flowdsl.errors import FlowError, WorkerDied
-from flowdsl.executors.base import Detail, Listener
+from flowdsl.executors.base import Detail, Listener, Member
 from flowdsl.executors.outcome import Outcome
+from flowdsl.executors.sharing import NO_BOOK, Book
 
 LOST_IN_A_ROW = 5
 
@@ -17,6 +18,7 @@ class Job(Protocol):
     """Who hears how it goes: `begun` at most once, then one of the others, once."""
 
     unwanted: bool  # it was told to end
+    book: Book  # by which the result is opened
 
     def begun(self, detail: Detail, ago: float) -> None:
         """A worker began `ago` seconds before now."""
@@ -45,9 +47,9 @@ class Work(NamedTuple):
 class AttemptJob:
     """One attempt of a run; `over` is called when it has ended."""
 
-    def __init__(self, task: str, attempt: int, listener: Listener, over: Callable[[AttemptJob], Any]) -> None:
-        self.task = task
-        self.attempt = attempt
+    def __init__(self, member: Member, book: Book, listener: Listener, over: Callable[[AttemptJob], Any]) -> None:
+        self.task, self.attempt, self._call = member  # the call, so that the files of its arguments stay
+        self.book = book
         self.unwanted = False
         self._listener = listener
         self._over = over
@@ -79,6 +81,7 @@ class FutureJob:
     ) -> None:
         self.payload = payload
         self.future = future
+        self.book = NO_BOOK
         self.unwanted = False
         self._over = over
         self._again = again

@@ -20,7 +20,7 @@ import cloudpickle
 from flowdsl.definition.function import is_async
 from flowdsl.definition.options import Retry
 from flowdsl.errors import FlowError, WorkerDied
-from flowdsl.executors import pickling
+from flowdsl.executors import pickling, sharing
 from flowdsl.executors.current import Current, enter, leave
 from flowdsl.executors.outcome import Call, Outcome, failure, perform, text_of
 
@@ -46,11 +46,11 @@ class Answer(NamedTuple):
     seconds: float
 
 
-def pack(task: str, attempt: int, call: Call) -> bytes:
+def pack(task: str, attempt: int, call: Call, book: sharing.Book = sharing.NO_BOOK) -> bytes:
     """The payload of an attempt; raises Unpicklable with the name of what cannot be sent."""
     try:
         lasting, policy = pickling.dump_policy((call.function, call.verify, call.retry))
-        arguments = pickling.dump_arguments(task, attempt, call.args, call.kwargs)
+        arguments = pickling.dump_arguments(task, attempt, call.args, call.kwargs, book)
     except Exception as exc:
         raise refused(task, call, exc) from exc
     return b"".join((HEADER.pack(*HEAD, lasting, len(policy)), policy, arguments))
@@ -128,7 +128,7 @@ def _open(payload: Bytes) -> Attempt:
     lasting, length = HEADER.unpack_from(payload)[4:]
     begin = HEADER.size + length
     function, verify, retry = pickling.load_policy(lasting, bytes(payload[HEADER.size : begin]))
-    task, attempt, args, kwargs = pickle.loads(memoryview(payload)[begin:])
+    task, attempt, args, kwargs = sharing.mine.loads(memoryview(payload)[begin:])
     return task, attempt, Call(function, args, kwargs, verify, retry)
 
 
@@ -136,7 +136,7 @@ def _answer(outcome: Outcome, begun: float) -> bytes:
     """Plain data, with the value and the exception as blobs of their own."""
     if outcome.state == "succeeded":
         try:
-            value = pickling.dumps(outcome.value)
+            value = pickling.dumps(outcome.value, sharing.mine)
         except BaseException as exc:
             kind = type(outcome.value).__qualname__
             told = Unpicklable("the result, of type %s, cannot be pickled: %s" % (kind, text_of(exc)))
@@ -152,13 +152,13 @@ def _answer(outcome: Outcome, begun: float) -> bytes:
     return pickle.dumps((tuple(plain), value, exception, os.getpid(), time.perf_counter() - begun))
 
 
-def unpack(data: Bytes) -> Answer:
+def unpack(data: Bytes, book: sharing.Book = sharing.NO_BOOK) -> Answer:
     """What a worker answered; a value that cannot be unpickled here is a failed attempt, not an error."""
     plain, value, exception, pid, seconds = pickle.loads(data)
     outcome = Outcome(*plain)
     if outcome.state == "succeeded":
         try:
-            outcome = outcome._replace(value=pickle.loads(value))
+            outcome = outcome._replace(value=book.loads(value))
         except BaseException as exc:
             told = Unpicklable("the result cannot be unpickled here: %s: %s" % (type(exc).__name__, text_of(exc)))
             outcome = failure(told, "unpicklable", Retry(0), outcome.seconds, outcome.cpu_s)

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, FrozenSet, Mapping, Optional, Sequence, 
 import cloudpickle
 
 from flowdsl.definition.options import Retry
+from flowdsl.executors.sharing import Book
 
 PLAIN: FrozenSet[type] = frozenset((type(None), bool, int, float, complex, str, bytes))
 MANY = 1000  # tasks whose functions are remembered
@@ -19,18 +20,16 @@ _packed: Dict[Tuple[int, ...], Tuple[Policy, bytes]] = {}
 _opened: Dict[bytes, Policy] = {}
 
 
-def dumps(value: Any) -> bytes:
+def dumps(value: Any, book: Book) -> bytes:
     """Any value; functions and classes of `__main__` by value."""
-    data: bytes = pickle.dumps(value) if type(value) in PLAIN else cloudpickle.dumps(value)
-    return data
+    return pickle.dumps(value) if type(value) in PLAIN else book.dumps(value)
 
 
-def dump_arguments(task: str, attempt: int, args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
+def dump_arguments(task: str, attempt: int, args: Sequence[Any], kwargs: Mapping[str, Any], book: Book) -> bytes:
     """The part of a call that differs from attempt to attempt."""
     whole = (task, attempt, tuple(args), dict(kwargs))
     plain = all(type(value) in PLAIN for value in args) and all(type(value) in PLAIN for value in kwargs.values())
-    data: bytes = pickle.dumps(whole) if plain else cloudpickle.dumps(whole)
-    return data
+    return pickle.dumps(whole) if plain else book.dumps(whole)
 
 
 def dump_policy(policy: Policy) -> Tuple[bool, bytes]:

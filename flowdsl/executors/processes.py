@@ -16,11 +16,13 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tu
 
 from flowdsl.definition.options import Retry
 from flowdsl.engine.policy import Kind
-from flowdsl.executors import batch, payload, pipe, surroundings
+from flowdsl.executors import batch, buffers, payload, pipe, surroundings
 from flowdsl.executors.base import Listener, Member
 from flowdsl.executors.fleet import Fleet
 from flowdsl.executors.jobs import AttemptJob, FutureJob, Work
 from flowdsl.executors.outcome import Call, Outcome, failure
+from flowdsl.executors.sharing import Book
+from flowdsl.executors.space import Space
 
 # A process can be killed: an attempt that is told to end does end, and may be retried.
 KIND = Kind("processes", begins_at_launch=False, grace=None, replaces=False, retries_timeouts=True, batches=True)
@@ -116,7 +118,9 @@ class ProcessBackend:
         self._fleet = fleet
         self._listener = listener
         self._run_is_over = over
-        self._around = surroundings.here()
+        self._space = Space()
+        self._book = Book(self._space.places, buffers.remove)
+        self._around = surroundings.here(self._space.places)
         self._lock = threading.Lock()
         self._jobs: Dict[Key, AttemptJob] = {}
         self._unwanted: Set[Key] = set()  # stopped before they were launched
@@ -124,25 +128,25 @@ class ProcessBackend:
     def launch(self, task: str, attempt: int, call: Call) -> None:
         key = (task, attempt)
         try:
-            data = payload.pack(task, attempt, call)
+            data = payload.pack(task, attempt, call, self._book)
         except payload.Unpicklable as exc:
             self._refuse(key, exc)
             return
-        self._fleet.start(Work(pipe.WORK, data, (self._job(key),)), self._around)
+        self._fleet.start(Work(pipe.WORK, data, (self._job(Member(task, attempt, call)),)), self._around)
 
     def launch_batch(self, members: Sequence[Member]) -> None:
         """Give all of them to one worker, in one message; what cannot be sent ends at once."""
-        packer = batch.Packer()
-        keys: List[Key] = []
-        for task, attempt, call in members:
+        packer = batch.Packer(self._book)
+        sent: List[Member] = []
+        for member in members:
             try:
-                packer.add(task, attempt, call)
+                packer.add(*member)
             except payload.Unpicklable as exc:
-                self._refuse((task, attempt), exc)
+                self._refuse((member.task, member.attempt), exc)
             else:
-                keys.append((task, attempt))
-        if keys:
-            self._fleet.start(Work(pipe.BATCH, packer.data(), tuple(map(self._job, keys))), self._around)
+                sent.append(member)
+        if sent:
+            self._fleet.start(Work(pipe.BATCH, packer.data(), tuple(map(self._job, sent))), self._around)
 
     def stop(self, task: str, attempt: int) -> None:
         with self._lock:
@@ -157,11 +161,14 @@ class ProcessBackend:
             left = list(self._jobs.values())  # of a run that ended by a fault of ours
         for job in left:
             self._fleet.stop(job)
+        self._book.places = ()
+        self._space.close()
         self._fleet.let_go()
         self._run_is_over()
 
-    def _job(self, key: Key) -> AttemptJob:
-        job = AttemptJob(*key, self._listener, self._over)
+    def _job(self, member: Member) -> AttemptJob:
+        key = (member.task, member.attempt)
+        job = AttemptJob(member, self._book, self._listener, self._over)
         with self._lock:
             job.unwanted = key in self._unwanted
             self._unwanted.discard(key)

@@ -1,4 +1,4 @@
-"""What a worker shares with the process that started it: working directory, module search path, environment."""
+"""What a worker shares with who started it: working directory, module search path, environment, room for buffers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import os
 import pickle
 import sys
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional, Sequence
 
+from flowdsl.executors import sharing
 from flowdsl.executors.pipe import Body
 
 MARK = "FLOWDSL_WORKER"  # the environment variable by which the descendants of a dead worker are known
@@ -18,16 +19,17 @@ class Surroundings(NamedTuple):
     directory: Optional[str]  # None: it has been removed
     path: List[str]
     environment: Dict[str, str]
+    places: Sequence[str]  # for large buffers
 
 
-def here() -> bytes:
+def here(places: Sequence[str] = ()) -> bytes:
     """The surroundings of this process now, as a worker takes them."""
     try:
         directory: Optional[str] = str(Path.cwd())
     except OSError:
         directory = None
     path = list(map(str, sys.path))
-    return pickle.dumps(tuple(Surroundings(directory, path, dict(os.environ))))
+    return pickle.dumps(tuple(Surroundings(directory, path, dict(os.environ), places)))
 
 
 def adopt(data: Body) -> None:
@@ -42,3 +44,4 @@ def adopt(data: Body) -> None:
     for name, value in wanted.environment.items():
         if name != MARK and os.environ.get(name) != value:
             os.environ[name] = value
+    sharing.use(wanted.places)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -29,6 +30,22 @@ def descriptors() -> Set[str]:
         except OSError:  # the one that the listing itself had open
             continue
     return found
+
+
+def shared_files() -> Set[str]:
+    """What flowdsl has in shared memory and among the temporary files, each directory with what is in it."""
+    found = set()
+    for base in {"/dev/shm", tempfile.gettempdir()}:
+        for path in Path(base).glob("flowdsl-*"):
+            found |= {str(path), *map(str, path.rglob("*"))}
+    return found
+
+
+def locks() -> Set[str]:
+    """The file locks that this process holds, as far as the system shows them."""
+    table = Path("/proc/locks")
+    lines = [line.split() for line in (table.read_text().splitlines() if table.exists() else ())]
+    return {"lock on %s" % line[-3] for line in lines if str(os.getpid()) in line}
 
 
 def running(word: str) -> List[str]:
@@ -62,9 +79,11 @@ class Before:
         self._descendants = descendants()
         self._descriptors = descriptors()
         self._threads = set(threading.enumerate())
+        self._files = shared_files()
+        self._locks = locks()
 
     def left(self) -> List[str]:
-        """Processes, threads and file descriptors that stay; those on their way out are given time."""
+        """Processes, threads, file descriptors, shared files and locks that stay; what is on its way out gets time."""
         wait_until(lambda: not self._now())
         return self._now()
 
@@ -72,4 +91,5 @@ class Before:
         gc.collect()
         found = ["process %d" % pid for pid in descendants() - self._descendants]
         found += ["thread %s" % thread.name for thread in set(threading.enumerate()) - self._threads]
+        found += sorted(shared_files() - self._files) + sorted(locks() - self._locks)
         return found + sorted(descriptors() - self._descriptors)
