@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
 import secrets
 from pathlib import Path
@@ -33,11 +32,9 @@ def write(places: Sequence[str], buffers: Sequence[memoryview]) -> Optional[Tupl
 
 def read(path: str, spans: Sequence[Span]) -> List[memoryview]:
     """The buffers of a file, mapped, read-only; they stay when the file is removed."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        whole = memoryview(mmap.mmap(fd, 0, access=mmap.ACCESS_READ))
-    finally:
-        os.close(fd)
+    from flowdsl.executors.mapping import map_file  # POSIX only, as those who share
+
+    whole = map_file(path)
     return [whole[start:end] for start, end in spans]
 
 

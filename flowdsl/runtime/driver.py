@@ -318,6 +318,8 @@ class Driver:
             self.scribe.close()
             capture.end()
             self.fault = self.fault or self.core.fault
+            for backend in self._backends.values():
+                backend.close()
             self.finished.set()
             self._alarm.set()
             for callback in self._callbacks:
@@ -416,8 +418,6 @@ class Driver:
                 self.scribe.complain()
         except BaseException as exc:
             self._give_up(exc)
-        for backend in self._backends.values():
-            backend.close()
         self._executor.shutdown(wait=False)
 
     def _look_at_clock(self) -> Optional[float]:
