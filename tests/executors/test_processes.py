@@ -186,7 +186,7 @@ def test_the_programs_that_a_task_started_die_with_it(flow: Flow, session: str) 
 def test_a_program_that_has_left_session_and_parent_dies_too(flow: Flow, how: str) -> None:
     number = "77.%d%d" % (os.getpid(), how == "crash")
 
-    @flow.task(timeout=3.0)
+    @flow.task(timeout=3.0 if how == "timeout" else 60.0)
     def daemon() -> None:
         code = "import subprocess, sys; subprocess.Popen(['sleep', sys.argv[1]], start_new_session=True)"
         subprocess.run([sys.executable, "-c", code, number], check=True)
