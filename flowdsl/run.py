@@ -416,7 +416,7 @@ class Run:
         elif snapshot.cause:
             lines[0] += ": %s" % st.CAUSES.get(snapshot.cause, snapshot.cause)
         for one in found[:SHOWN]:
-            lines.append("  " + clean_lines(one))
+            lines.append("  " + clean_lines(one).replace("\n", "\n    "))
             if one.traceback and one.exception is None:
                 lines += ["    " + line for line in clean_lines(one.traceback.rstrip()).splitlines()]
         if len(found) > SHOWN:

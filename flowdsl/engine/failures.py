@@ -28,7 +28,8 @@ class Failure(NamedTuple):
         return f"task {self.task!r} {self.state}{tries} ({self.cause})" + (f": {what}" if what else "")
 
     def __repr__(self) -> str:
-        return f"<Failure: {' '.join(str(self).split())}>"
+        line = " ".join(str(self).split())
+        return f"<Failure: {''.join(char for char in line if char.isprintable())}>"
 
 
 def failures(snapshot: Snapshot) -> Tuple[Failure, ...]:

@@ -12,12 +12,17 @@ from flowdsl.analysis.timeline import timeline_frame
 from flowdsl.definition.edge import Input
 from flowdsl.engine.events import Event
 from flowdsl.engine.snapshot import Snapshot, fold
+from flowdsl.views.cards import broken_flow_card, task_card
+from flowdsl.views.details import details_html
 from flowdsl.views.dot import render_svg
-from flowdsl.views.drawing import drawing
+from flowdsl.views.drawing import drawing, faces
 from flowdsl.views.layout import layered_svg
 from flowdsl.views.live import LiveView
+from flowdsl.views.report import Findings, report_html
 from flowdsl.views.screen import ScreenMaker
+from flowdsl.views.shape import shape_of
 from flowdsl.views.static import graph_bundle, run_bundle
+from flowdsl.views.svg import recolour
 from flowdsl.views.table import table_html
 from flowdsl.views.timeline import timeline_svg
 from tests.views.samples import NASTY, PAYLOAD, batches, begun, failed, graph_of, harmless, started, succeeded
@@ -67,8 +72,14 @@ def unquoted(tag: str) -> str:
     return re.sub(r'(?<!src=)"[^"]*"', '""', tag)
 
 
+def body_of(page: str) -> str:
+    """A page without its head, which is ours but for the title."""
+    return page.partition("<body>")[2] + re.findall("<title>(.*?)</title>", page, re.DOTALL)[0]
+
+
 def everything(hostile: str) -> List[str]:
     g, snapshot = graph(hostile), run(hostile)
+    shape = shape_of(snapshot)
     states = {name: row.state for name, row in snapshot.tasks.items()}
     screen = ScreenMaker(g).make(snapshot, 1_700_000_009.0)
     return [
@@ -80,6 +91,15 @@ def everything(hostile: str) -> List[str]:
         *opened(run_bundle(g, snapshot)["text/html"]),
         table_html(snapshot),
         timeline_svg(timeline_frame(snapshot)),
+        recolour(
+            layered_svg(drawing(shape_of(snapshot)), frozenset(["n0"])), faces(drawing(shape_of(snapshot)), states)
+        ),
+        *opened(run_bundle(shape_of(snapshot), snapshot)["text/html"]),
+        *opened(graph_bundle(g)[0]["text/html"]),
+        details_html(g),
+        task_card(g.tasks["c"], hostile, [hostile]),
+        broken_flow_card(hostile, [hostile], 1, hostile),
+        body_of(report_html(shape, snapshot, Findings(), lambda task: hostile)),
         screen.headline,
         screen.svg,
         screen.table,
