@@ -19,6 +19,7 @@ import pytest
 
 import flowdsl
 from flowdsl import AbandonedWarning, Flow, load_runs
+from flowdsl.executors import capture
 from flowdsl.executors.capture import Routed
 from flowdsl.storage.outputs import FOLDER, LIMIT, output_file
 
@@ -28,6 +29,12 @@ HERE = ["inline", "threads"]
 @pytest.fixture
 def flow(log_dir: Path) -> Flow:
     return Flow("talk", log_dir=log_dir)
+
+
+@pytest.fixture(autouse=True)
+def nobody_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streams are routed for as long as threads go on that earlier tests have left behind: forget those."""
+    monkeypatch.setattr(capture, "_going", 0)
 
 
 @contextmanager

@@ -123,7 +123,7 @@ def begin() -> None:
             stream = getattr(sys, name)
             if not isinstance(stream, Routed):  # at the first; or somebody has put another in its place
                 setattr(sys, name, Routed(stream))
-        _take_records()
+        take_records()
 
 
 def end() -> None:
@@ -140,7 +140,8 @@ def end() -> None:
         _leave_records()
 
 
-def _take_records() -> None:
+def take_records() -> None:
+    """Have the records of attempts in their outputs."""
     global _call_handlers, _takes_records
     if not _takes_records:
         _call_handlers = logging.Logger.callHandlers

@@ -17,6 +17,7 @@ from typing import Deque, Dict, Mapping, Optional, Sequence, Tuple
 from flowdsl.executors import pipe, stacks
 from flowdsl.executors.jobs import Job
 from flowdsl.executors.kill import kill
+from flowdsl.executors.printed import Printed
 from flowdsl.executors.surroundings import MARK
 
 # Not `-m`: the worker has to find flowdsl the way we found it. Nothing of `__main__` is imported there.
@@ -82,21 +83,23 @@ class WorkerProcess:
     def __init__(self, name: str) -> None:
         self.mark = uuid.uuid4().hex
         work, answers, life = pipe.make_pair(), pipe.make_pair(), pipe.make_pair()
+        streams = pipe.Pair(*os.pipe())
         crash = pipe.Pair(*os.pipe())  # where it says where it is, at its end
         os.set_blocking(crash.reading, False)
         theirs = (work.reading, answers.writing, life.reading, crash.writing)
-        self._ours = (work.writing, answers.reading, life.writing, crash.reading)
+        self._ours = (work.writing, answers.reading, life.writing, crash.reading, streams.reading)
         try:
-            self.process = _start(theirs, self.mark)
+            self.process = _start(theirs, streams.writing, self.mark)
         except BaseException:
             _close(*self._ours)
             raise
         finally:
-            _close(*theirs)
+            _close(*theirs, streams.writing)
         self.pid = self.process.pid
         self.detail = {"worker": name, "pid": self.pid}
         self.writing, self.reading = work.writing, answers.reading
         self._stacks = crash.reading
+        self.printed = Printed(streams.reading, self.mark)
         self.inbox = pipe.Inbox(self.reading)
         self.state = IDLE
         self.errands: Deque[Errand] = deque()  # the first is the one that has begun, or will next
@@ -111,6 +114,7 @@ class WorkerProcess:
         """These are its jobs now."""
         self.state = BUSY
         many = len(jobs) > 1
+        self.printed.assign(jobs)
         self.errands.extend(Errand(job, number, many, self.detail) for number, job in enumerate(jobs))
 
     def give(self, kind: bytes, data: bytes, around: bytes) -> bool:
@@ -185,7 +189,7 @@ class WorkerProcess:
         return os.waitid(os.P_PID, self.pid, ended) is not None
 
 
-def _start(theirs: Tuple[int, ...], mark: str) -> subprocess.Popen[bytes]:
+def _start(theirs: Tuple[int, ...], streams: int, mark: str) -> subprocess.Popen[bytes]:
     path = list(map(str, sys.path))
     if HOME not in path:
         path.append(HOME)
@@ -193,20 +197,12 @@ def _start(theirs: Tuple[int, ...], mark: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, *flags, "-c", BOOT % (path, *theirs)],
         stdin=subprocess.DEVNULL,
-        stdout=_stderr(),
+        stdout=streams,
+        stderr=streams,
         pass_fds=theirs,
         env={**os.environ, MARK: mark},
         start_new_session=True,
     )
-
-
-def _stderr() -> int:
-    """Where workers print: our standard error, if there is one."""
-    try:
-        os.fstat(2)
-    except OSError:
-        return subprocess.DEVNULL
-    return 2
 
 
 def _changed(file: str, at: int) -> bool:

@@ -14,7 +14,9 @@ _CURRENT: ContextVar[Optional[Current]] = ContextVar("flowdsl_current", default=
 class Output(Protocol):
     """Takes what an attempt prints; never raises, but for what strikes the thread that calls."""
 
-    count: int  # pieces that have come
+    @property
+    def count(self) -> int:
+        """How many pieces have come."""
 
     def write(self, text: str) -> object:
         """Take some text."""

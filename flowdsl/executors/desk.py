@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+import queue
 import select
+import threading
 import time
 from collections import deque
+from functools import partial
 from typing import Callable, Deque, Optional, Set
 
 from flowdsl.executors import batch, payload, pipe
+from flowdsl.executors.current import Current
 from flowdsl.executors.modules import Modules
+from flowdsl.executors.notes import Notes
+from flowdsl.executors.printed import marker
+from flowdsl.executors.streams import Streams
 
 
 class Desk:
-    """Messages come in through `inlet` and go out through `outlet`."""
+    """Messages come in through `inlet` and go out through `outlet`; attempts print to `streams`.
 
-    def __init__(self, inlet: int, outlet: int) -> None:
+    It is the scribe of the attempts: what they say of their progress goes out too, from a thread where they go on.
+    """
+
+    echo = 0
+
+    def __init__(self, inlet: int, outlet: int, streams: Streams, mark: str) -> None:
+        self._streams = streams
+        self._mark = mark
+        self._writes = threading.Lock()
+        self._rings: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._notes = Notes(partial(self._rings.put, None))
+        self._teller: Optional[threading.Thread] = None
         self._inlet = inlet
         self._outlet = outlet
         self._pid = os.getpid()
@@ -45,6 +64,8 @@ class Desk:
         for number, perform in enumerate(members):
             if self._look.poll(0):
                 self._hear(withdrawn, len(members))
+            if number:
+                self._streams.say(marker(self._mark, number))
             if number in withdrawn:
                 self._put(pipe.WITHDRAWN, b"")
             elif self._perform(perform) == pipe.LEFT:
@@ -64,9 +85,12 @@ class Desk:
     def _perform(self, perform: Callable[[], bytes]) -> bytes:
         self._put(pipe.BEGUN, pipe.STAMP.pack(time.monotonic()))
         self._send()
+        self._streams.put()
         answer = perform()
         if os.getpid() != self._pid:  # the task forked, and its child came back here
             os._exit(0)
+        self._streams.flush()
+        self._put_last_notes()
         new = self._modules.new()
         if new:
             self._put(pipe.MODULES, pickle.dumps(new))
@@ -81,11 +105,42 @@ class Desk:
             self._unsent += body
         else:
             self._send()
-            pipe.send(self._outlet, kind, body)
+            with self._writes:
+                pipe.send(self._outlet, kind, body)
 
     def _send(self) -> None:
         unsent, self._unsent = self._unsent, bytearray()
-        pipe.write(self._outlet, memoryview(unsent))
+        with self._writes:
+            pipe.write(self._outlet, memoryview(unsent))
+
+    # ---- what attempts say
+
+    def output(self, task: str, attempt: int) -> Streams:
+        return self._streams
+
+    def noted(self, current: Current) -> None:
+        if os.getpid() == self._pid:
+            self._notes.put(current)
+            if self._teller is None:
+                self._teller = threading.Thread(target=self._tell_notes, name="flowdsl-notes", daemon=True)
+                self._teller.start()
+
+    def _put_last_notes(self) -> None:
+        if self._notes:
+            with self._writes:
+                notes = self._notes.all(time.monotonic())
+            for note in notes:
+                self._put(pipe.NOTE, pickle.dumps(tuple(note)))
+
+    def _tell_notes(self) -> None:
+        while True:
+            with self._writes:
+                now = time.monotonic()
+                for note in self._notes.due(now):
+                    pipe.send(self._outlet, pipe.NOTE, pickle.dumps(tuple(note)))
+                due = self._notes.next_due()
+            with contextlib.suppress(queue.Empty):
+                self._rings.get(timeout=None if due is None else max(0.0, due - now))
 
 
 def _has_children() -> bool:

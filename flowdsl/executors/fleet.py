@@ -6,6 +6,7 @@ One thread hears them all. What kills runs in threads of its own, because it wai
 from __future__ import annotations
 
 import contextlib
+import pickle
 import select
 import threading
 from functools import partial
@@ -169,6 +170,16 @@ class Fleet:
     def _listen(self, worker: WorkerProcess) -> None:
         if not worker.is_closed:
             self._loop.watch(worker.reading, partial(self._hear, worker))
+            self._loop.watch(worker.printed.end, partial(self._read_printed, worker))
+
+    def _read_printed(self, worker: WorkerProcess) -> None:
+        try:
+            worker.printed.take()
+        except (EOFError, OSError):
+            self._loop.forget(worker.printed.end)
+        else:
+            if len(worker.errands) > 1:
+                self._loop.rest(worker.printed.end)
 
     def _send_rest(self, worker: WorkerProcess) -> None:
         if not worker.is_closed:
@@ -213,6 +224,10 @@ class Fleet:
                 errand = worker.errands[0]
                 errand.begins(pipe.STAMP.unpack(message.body)[0])
                 self._loop.later(partial(self._tell_begun, errand))  # short work is told of in one go
+        elif message.kind == pipe.NOTE:
+            if worker.errands:
+                worker.errands[0].tell_begun()
+                worker.errands[0].job.noted(*pickle.loads(message.body))
         elif message.kind == pipe.MODULES:
             worker.note_modules(message.body)
         else:
@@ -250,6 +265,7 @@ class Fleet:
 
     def _finish(self, worker: WorkerProcess, message: pipe.Message) -> None:
         """The outcome is here, as a whole: from now on the job is not to be stopped any more."""
+        worker.printed.take_last()
         with self._lock:
             if worker.state == DOOMED or not worker.errands:
                 return
@@ -258,6 +274,7 @@ class Fleet:
             if message.kind == pipe.LEFT:
                 worker.state = DOOMED
             elif not worker.errands:
+                worker.printed.assign(())  # what its threads print from here on is nobody's
                 worker.state = IDLE
                 self._idle.append(worker)
         if message.kind == pipe.LEFT:
@@ -268,7 +285,7 @@ class Fleet:
                 self.let_go()
 
     def _clear(self, worker: WorkerProcess) -> None:
-        for end in (worker.reading, worker.writing):
+        for end in (worker.reading, worker.writing, worker.printed.end):
             self._loop.forget(end)
         worker.close()
 
@@ -288,6 +305,7 @@ class Fleet:
     def _kill_and_tell(self, worker: WorkerProcess, errand: Errand, message: pipe.Message) -> None:
         """The work is done and has left child processes behind: they end with it, and their parent with them."""
         worker.bury()
+        self._loop.call(worker.printed.take_last)
         self._loop.call(partial(_tell_end, worker, errand, message))
         self._kill(worker)
 
@@ -296,6 +314,7 @@ class Fleet:
         with worker.errands[0].job.together():
             if len(worker.errands) > 1:
                 self._hear_the_last(worker)
+            worker.printed.take_last()
             self._clear(worker)
             with self._lock:
                 self._workers.discard(worker)
@@ -320,6 +339,7 @@ class Fleet:
 
     def _pop(self, worker: WorkerProcess) -> Errand:
         """The job that has ended: from now on it is not to be stopped any more."""
+        worker.printed.take_last()
         with self._lock:
             errand = worker.errands.popleft()
             self._jobs.pop(errand.job, None)

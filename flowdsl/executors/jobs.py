@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, Callable, ContextManager, Iterator, NamedTuple, Protocol, Sequence
+from typing import Any, Callable, ContextManager, Iterator, Mapping, NamedTuple, Protocol, Sequence
 
 from flowdsl.errors import FlowError, WorkerDied
 from flowdsl.executors.base import Detail, Listener, Member
@@ -22,6 +24,12 @@ class Job(Protocol):
 
     def begun(self, detail: Detail, ago: float) -> None:
         """A worker began `ago` seconds before now."""
+
+    def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
+        """The attempt says how far it is; after `begun`."""
+
+    def printed(self, data: bytes) -> None:
+        """It has printed this; before `ended`."""
 
     def ended(self, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0) -> None:
         """It is over since `ago` seconds, and nothing of it runs any more."""
@@ -57,6 +65,12 @@ class AttemptJob:
     def begun(self, detail: Detail, ago: float) -> None:
         self._listener.begun(self.task, self.attempt, detail, ago)
 
+    def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
+        self._listener.noted(task, attempt, detail)
+
+    def printed(self, data: bytes) -> None:
+        self._listener.printed(self.task, self.attempt, data, len(data))
+
     def ended(self, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0) -> None:
         self._over(self)
         self._listener.ended(self.task, self.attempt, outcome, mechanism, detail, ago)
@@ -89,6 +103,14 @@ class FutureJob:
 
     def begun(self, detail: Detail, ago: float) -> None:
         """A future that has left the queue counts as running already."""
+
+    def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
+        """Nobody asked."""
+
+    def printed(self, data: bytes) -> None:
+        """A call that is no attempt prints where we do."""
+        with contextlib.suppress(OSError):
+            os.write(2, data)
 
     def ended(self, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0) -> None:
         if outcome.state == "succeeded":

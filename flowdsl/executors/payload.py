@@ -21,7 +21,7 @@ from flowdsl.definition.function import is_async
 from flowdsl.definition.options import Retry
 from flowdsl.errors import FlowError, WorkerDied
 from flowdsl.executors import pickling, sharing
-from flowdsl.executors.current import Current, enter, leave
+from flowdsl.executors.current import Current, Scribe, enter, leave
 from flowdsl.executors.outcome import Call, Outcome, failure, perform, text_of
 
 MAGIC = b"FDSL"
@@ -29,6 +29,8 @@ VERSION = 2
 START = struct.Struct(">4sBBB")  # of every version
 HEADER = struct.Struct(START.format + "?I")  # then: whether the policy may be remembered, its length
 HEAD = (MAGIC, VERSION, *sys.version_info[:2])
+
+scribe: Optional[Scribe] = None  # in a worker of our own: whom its attempts tell what they have to say
 
 Bytes = Union[bytes, bytearray, memoryview]
 Attempt = Tuple[str, int, Call]  # of that task, with that number
@@ -88,7 +90,7 @@ def perform_opened(opened: Callable[[], Attempt]) -> bytes:
         return _answer(failure(exc, "unpicklable", Retry(0)), begun)
     if is_async(call.function):
         call = call._replace(function=_awaited(call.function))
-    token = enter(Current(task, attempt))
+    token = enter(Current(task, attempt, scribe))
     try:
         outcome = perform(call)
     finally:

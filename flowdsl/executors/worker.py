@@ -6,10 +6,10 @@ import contextlib
 import os
 import signal
 import sys
-from io import TextIOWrapper
 
-from flowdsl.executors import lifeline, pipe, stacks, surroundings
+from flowdsl.executors import capture, lifeline, payload, pipe, stacks, surroundings
 from flowdsl.executors.desk import Desk
+from flowdsl.executors.streams import Streams
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -17,7 +17,9 @@ PR_SET_CHILD_SUBREAPER = 36
 def main(inlet: int, outlet: int, life: int, crash: int) -> None:
     """Work until the pipe is closed. The four file descriptors are this process's own."""
     _settle(inlet, outlet, life, crash)
-    desk = Desk(inlet, outlet)
+    desk = Desk(inlet, outlet, Streams(), os.environ[surroundings.MARK])
+    payload.scribe = desk
+    capture.take_records()
     heed = {pipe.SURROUNDINGS: surroundings.adopt, pipe.WORK: desk.do, pipe.BATCH: desk.do_all}
     message = desk.next()
     while message is not None:
@@ -35,9 +37,6 @@ def _settle(inlet: int, outlet: int, life: int, crash: int) -> None:
     for end in (inlet, outlet, life, crash):
         os.set_inheritable(end, False)
     os.register_at_fork(after_in_child=lambda: _close(inlet, outlet))  # else a child would hide our death
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(line_buffering=True)
 
 
 def _close(*ends: int) -> None:

@@ -34,13 +34,13 @@ class Sink:
 
     __slots__ = ("_late", "_open", "_path", "_pieces", "count", "fault", "lost", "total")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, late: bool = False) -> None:
         self.total = 0
         self.count = 0
         self.lost = 0  # bytes
         self.fault = ""
         self._path = path
-        self._late = False
+        self._late = late
         self._pieces: Deque[str] = deque()
         self._open: Dict[str, io.FileIO] = {}  # a dict, because `setdefault` cannot be divided
 
@@ -133,11 +133,16 @@ class Outputs:
     def __init__(self, run_dir: Path) -> None:
         self._dir = run_dir
         self._sinks: Dict[Tuple[str, int], Sink] = {}
+        self._closed = False
 
     def sink(self, task: str, attempt: int) -> Sink:
         """Where this attempt's output goes."""
         key = (task, attempt)
-        return self._sinks.get(key) or self._sinks.setdefault(key, Sink(output_file(self._dir, task, attempt)))
+        found = self._sinks.get(key)
+        if found is not None:
+            return found
+        new = Sink(output_file(self._dir, task, attempt), late=self._closed)
+        return new if self._closed else self._sinks.setdefault(key, new)
 
     def found(self, task: str, attempt: int) -> Optional[Sink]:
         """The sink of an attempt, if it has printed anything so far."""
@@ -156,7 +161,8 @@ class Outputs:
             sink.flush()
 
     def close(self) -> None:
-        """The run is over."""
+        """The run is over; what is left behind of it may print on."""
+        self._closed = True
         for task, attempt in list(self._sinks):
             self.end(task, attempt)
 
