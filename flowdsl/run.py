@@ -40,6 +40,7 @@ from flowdsl.settings import options
 if TYPE_CHECKING:
     import pandas as pd
 
+    from flowdsl.analysis.insight import Insight
     from flowdsl.analysis.plan import Plan
     from flowdsl.analysis.timeline import Timeline
     from flowdsl.executors.outcome import Call
@@ -348,6 +349,13 @@ class Run:
         from flowdsl.report import write_report
 
         return write_report(self, self.graph, path)
+
+    @property
+    def insight(self) -> Insight:
+        """Answers from the attempts: where time went, wasted retries, how busy workers were, who waited for whom."""
+        from flowdsl.analysis.insight import Insight
+
+        return Insight(self.attempts)
 
     def what_if(self, max_workers: int) -> Plan:
         """What this run would come to on so many workers: `.numbers`, frames and a timeline.

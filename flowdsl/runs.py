@@ -24,6 +24,7 @@ from flowdsl.storage.reading import Log, read_journal, run_dirs
 if TYPE_CHECKING:
     import pandas as pd
 
+    from flowdsl.analysis.insight import Insight
     from flowdsl.analysis.plan import Plan
     from flowdsl.analysis.timeline import Timeline
 
@@ -123,6 +124,13 @@ class PastRun:
 
         return write_report(self, shape_of(self._snapshot), path)
 
+    @property
+    def insight(self) -> Insight:
+        """Answers from the attempts: where time went, wasted retries, how busy workers were, who waited for whom."""
+        from flowdsl.analysis.insight import Insight
+
+        return Insight(self.attempts)
+
     def what_if(self, max_workers: int) -> Plan:
         """What this run would come to on so many workers; see `flowdsl.Run.what_if`."""
         from flowdsl.analysis.plan import what_if
@@ -205,6 +213,19 @@ class Runs:
         from flowdsl.analysis.summary import summary_frame
 
         return summary_frame(self._snapshots())
+
+    def utilisation(self) -> pd.DataFrame:
+        """A DataFrame with one row a worker of any run, as in `flowdsl.analysis.utilisation.utilisation`."""
+        from flowdsl.analysis.utilisation import utilisations
+
+        return utilisations(self._snapshots())
+
+    @property
+    def insight(self) -> Insight:
+        """Answers from all attempts: where time goes, what got slower, wasted retries, busy workers, mutual waits."""
+        from flowdsl.analysis.insight import Insight
+
+        return Insight(self.attempts)
 
     @property
     def damage(self) -> pd.DataFrame:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 import pandas as pd
 
 from flowdsl.analysis.schema import OF_A_RUN, build_frame, columns
 from flowdsl.engine.snapshot import Attempt, Snapshot
 
-__all__ = ["utilisation"]
+__all__ = ["utilisation", "utilisations"]
 
 COLUMNS = OF_A_RUN + columns("worker:string attempts:integer busy_s:float share:float")
 
@@ -31,21 +31,35 @@ def utilisation(snapshot: Snapshot) -> pd.DataFrame:
     share     float64  1     ``busy_s`` by the length of the run so far; 1 is busy all the time   the run took no time
     ========  =======  ====  ===================================================================  ====================
     """
+    return utilisations([snapshot])
+
+
+def utilisations(snapshots: Iterable[Snapshot]) -> pd.DataFrame:
+    """The rows of `utilisation` for each run, run after run."""
+    rows = [row for snapshot in snapshots for row in _rows(snapshot)]
+    names = [column.name for column in COLUMNS]
+    values: Dict[str, Any] = dict(zip(names, zip(*rows))) if rows else dict.fromkeys(names, ())
+    return build_frame(COLUMNS, values)
+
+
+def _rows(snapshot: Snapshot) -> List[Tuple[Any, ...]]:
     by_worker: Dict[Optional[str], List[float]] = {}
     for attempt in list(snapshot.attempts):
         by_worker.setdefault(attempt.worker, []).append(_duration(attempt, snapshot.at))
     busy = {worker: round(sum(durations), 6) for worker, durations in by_worker.items()}
     workers = sorted(busy, key=lambda worker: (-busy[worker], str(worker)))
     length = _length(snapshot)
-    values: Dict[str, Any] = {
-        "run_id": [snapshot.run_id] * len(workers),
-        "flow": [snapshot.flow or None] * len(workers),
-        "worker": workers,
-        "attempts": [len(by_worker[worker]) for worker in workers],
-        "busy_s": [busy[worker] for worker in workers],
-        "share": [round(busy[worker] / length, 6) if length else None for worker in workers],
-    }
-    return build_frame(COLUMNS, values)
+    return [
+        (
+            snapshot.run_id,
+            snapshot.flow or None,
+            worker,
+            len(by_worker[worker]),
+            busy[worker],
+            round(busy[worker] / length, 6) if length else None,
+        )
+        for worker in workers
+    ]
 
 
 def _duration(attempt: Attempt, now: Optional[float]) -> float:
