@@ -12,7 +12,7 @@ from typing import Dict, Set, Tuple
 
 from flowdsl.definition.options import Retry
 from flowdsl.engine.policy import Kind
-from flowdsl.executors import payload
+from flowdsl.executors import payload, spool
 from flowdsl.executors.base import Listener
 from flowdsl.executors.outcome import Call, Outcome, failure
 
@@ -24,7 +24,7 @@ Key = Tuple[str, int]
 
 
 class ForeignExecutor:
-    """Launches attempts by `executor.submit(payload.work, bytes)`."""
+    """Launches attempts by `executor.submit(spool.work, bytes)`."""
 
     kind = KIND
 
@@ -58,7 +58,7 @@ class ForeignExecutor:
             self._listener.ended(task, attempt, CANCELLED, "withdrawn", None)
             return
         try:
-            future = self._executor.submit(payload.work, data)
+            future = self._executor.submit(spool.work, data)
             future.running()  # whatever else was returned, it is not a Future: found out here, not later
         except Exception as exc:  # shut down, or broken
             self._refuse(key, payload.died(exc))
@@ -90,8 +90,10 @@ class ForeignExecutor:
             self._futures.pop(key, None)
             begun = key in self._begun
             self._begun.discard(key)
+        words = None
         try:
-            answer = payload.unpack(future.result())
+            words = spool.unpack(future.result())
+            answer = payload.unpack(words.answer)
         except CancelledError:
             self._listener.ended(*key, CANCELLED, "withdrawn", None)
             return
@@ -100,7 +102,14 @@ class ForeignExecutor:
         detail = {"pid": answer.pid, "worker": "pid-%s" % answer.pid} if answer.pid else None
         if not begun:
             self._listener.begun(*key, detail, answer.seconds)
+        if words is not None:
+            self._tell_words(key, words)
         self._listener.ended(*key, answer.outcome, "", detail)
+
+    def _tell_words(self, key: Key, words: spool.Words) -> None:
+        if words.note is not None:
+            self._listener.noted(*key, words.note)
+        self._listener.printed(*key, words.output, words.total)
 
     def _look(self) -> None:
         """Report what has begun; sleeps while there is nothing that has not."""

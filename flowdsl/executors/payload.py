@@ -76,12 +76,12 @@ def _who(call: Call, exc: BaseException) -> str:
     return text_of(exc)
 
 
-def work(payload: Bytes) -> bytes:
-    """Perform the attempt in this process; for a worker. It never raises."""
-    return perform_opened(lambda: _open(payload))
+def work(payload: Bytes, hears: Optional[Scribe] = None) -> bytes:
+    """Perform the attempt in this process; for a worker. It never raises. `hears` is told what it has to say."""
+    return perform_opened(lambda: _open(payload), hears)
 
 
-def perform_opened(opened: Callable[[], Attempt]) -> bytes:
+def perform_opened(opened: Callable[[], Attempt], hears: Optional[Scribe] = None) -> bytes:
     """Open an attempt and perform it in this process; what it answers. It never raises."""
     begun = time.perf_counter()
     try:
@@ -90,7 +90,7 @@ def perform_opened(opened: Callable[[], Attempt]) -> bytes:
         return _answer(failure(exc, "unpicklable", Retry(0)), begun)
     if is_async(call.function):
         call = call._replace(function=_awaited(call.function))
-    token = enter(Current(task, attempt, scribe))
+    token = enter(Current(task, attempt, hears or scribe))
     try:
         outcome = perform(call)
     finally:

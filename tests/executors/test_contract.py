@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import sys
 import threading
 import time
 import warnings
@@ -395,3 +397,48 @@ def test_no_work_is_taken_after_the_shutdown_of_a_thread_pool() -> None:
     pool.shutdown()
     with pytest.raises(RuntimeError, match="shut down"):
         pool.submit(int)
+
+
+def test_what_an_attempt_says_is_its_own(flow: Flow, executor: Any) -> None:
+    @flow.task(retries=1)
+    def talks() -> None:
+        print("attempt", flowdsl.current().attempt)
+        sys.stderr.write("é\n")
+        logging.getLogger("users").error("a record")
+        for _ in flowdsl.track(range(50), "steps"):
+            pass
+        if flowdsl.current().attempt == 1:
+            raise ValueError
+
+    @flow.task
+    async def waits(talks: None) -> None:
+        print("no end", end="")
+        flowdsl.progress(0.5)
+
+    @flow.task
+    def silent(waits: None) -> None:
+        pass
+
+    done = run(flow, executor)
+    assert done.state == "succeeded"
+    for attempt in (1, 2):
+        lines = done.output("talks", attempt=attempt).splitlines()
+        assert lines[:2] == ["attempt %d" % attempt, "é"]
+        assert len(lines) == 3
+        assert "a record" in lines[2]
+    assert (done.output("waits"), done.output("silent")) == ("no end", "")
+    rows = done.snapshot().tasks
+    assert (rows["talks"].progress, rows["talks"].message, rows["waits"].progress) == (1.0, "steps", 0.5)
+    sizes = [done.output("talks", attempt=attempt).encode() for attempt in (1, 2)]
+    assert [row.output_bytes for row in done.snapshot().attempts] == [*map(len, sizes), len("no end"), None]
+
+
+def test_what_an_attempt_floods_is_cut_off(flow: Flow, executor: Any) -> None:
+    @flow.task
+    def floods() -> None:
+        for _ in range(120):
+            print("y" * 99_999)
+
+    done = run(flow, executor)
+    assert done.output("floods").endswith("\n[flowdsl: the output is cut off here, after 10000000 bytes]\n")
+    assert done.attempts["output_bytes"].tolist() == [12_000_000]
