@@ -1,8 +1,10 @@
 """How each state looks: an icon, a word and a fill, the same in every view.
 
-Colour is never alone: wherever a fill is shown, the icon stands beside it, and the word where there is room. The hues
-are light relatives of the Okabe-Ito set, which people with any colour blindness can tell apart; dark text on each of
-them has a contrast of at least 7:1. What is drawn without a fill is a mid grey that a white and a black page both bear.
+Colour is never alone: wherever a fill is shown, the icon stands beside it, and the word where there is room. The fills
+are light relatives of the Okabe-Ito set, moved apart until any two of them are 11 or more from each other in CIELAB
+(failed and succeeded 29), for eyes that see all colours, no green (deuteranopia) and no red (protanopia). Dark text on
+each of them has a contrast of at least 7:1. What is drawn without a fill is a mid grey that a white and a black page
+both bear.
 """
 
 from __future__ import annotations
@@ -34,22 +36,22 @@ class Look(NamedTuple):
 
 # In the order of weight: the first that is met among several tasks gives their stack its fill.
 _LOOKS: Dict[str, Look] = {
-    "failed": Look("\u2717", "failed", "#f2a58e"),
-    "timed_out": Look("\u25f7", "timed out", "#e3b0d2"),
-    "interrupted": Look("\u21af", "interrupted", "#dfc08a"),
-    "running": Look("\u25ba", "running", "#8ec9f0"),
-    "retry_wait": Look("\u21bb", "waits to retry", "#f4e27a"),
-    "upstream_failed": Look("\u2298", "upstream failed", "#f3d5c8"),
-    "cancelled": Look("\u25a0", "cancelled", "#cdc5e4"),
-    "ready": Look("\u25ce", "ready", "#cfe3f6"),
-    "pending": Look("\u25cb", "pending", "#e4e6ea"),
-    "succeeded": Look("\u2713", "succeeded", "#8fd6b8"),
-    "reused": Look("\u2248", "reused", "#bfe6d6"),
-    "skipped": Look("\u00bb", "skipped", "#d3d3ce"),
+    "failed": Look("\u2717", "failed", "#e88f5c"),
+    "timed_out": Look("\u25f7", "timed out", "#ca99c6"),
+    "interrupted": Look("\u21af", "interrupted", "#dfc281"),
+    "running": Look("\u25ba", "running", "#6cb2fa"),
+    "retry_wait": Look("\u21bb", "waits to retry", "#e7dc65"),
+    "upstream_failed": Look("\u2298", "upstream failed", "#f2d7ae"),
+    "cancelled": Look("\u25a0", "cancelled", "#beb4ed"),
+    "ready": Look("\u25ce", "ready", "#c0d3ed"),
+    "pending": Look("\u25cb", "pending", "#f3f7fa"),
+    "succeeded": Look("\u2713", "succeeded", "#84ccaf"),
+    "reused": Look("\u2248", "reused", "#d0edd1"),
+    "skipped": Look("\u00bb", "skipped", "#d3d4d6"),
 }
 EACH_ITEM = "each item"  # what a mapped task shows before it is known how many there are
 STALE = Look("\u25b3", "stale", "#f6e9b2")  # a flag of a task, not a state
-_GIVEN = Look("\u25c6", "given", "#bfe6d6")
+_GIVEN = Look("\u25c6", "given", "#d0edd1")
 
 
 def look(state: str, cause: str = "") -> Look:

@@ -13,6 +13,7 @@ from flowdsl.definition.graph import Graph
 from flowdsl.views import dot
 from flowdsl.views.dot import Picture, render_svg, to_dot
 from flowdsl.views.layout import layered_svg
+from flowdsl.views.palette import look
 from tests.views.samples import NASTY, PAYLOAD, chain, fan, graph_of, harmless, small
 
 Renderers = Callable[..., List[str]]
@@ -112,7 +113,7 @@ def test_a_state_is_shown_by_colour_icon_and_word(asked: Renderers) -> None:
     asked()
     svg = render_svg(chain(1), {"t0": "timed_out"})
     assert "\u25f7 timed out</text>" in svg
-    assert "#n0 .b{fill:#e3b0d2}" in svg
+    assert f"#n0 .b{{fill:{look('timed_out').fill}}}" in svg
 
 
 @pytest.mark.parametrize(
