@@ -13,6 +13,7 @@ from typing import Any, List
 _LAZY = {
     "DebugOrchestrator": "flowdsl.orchestrator.debug_orchestrator",
     "DocumentationOrchestrator": "flowdsl.orchestrator.documentation_orchestrator",
+    "DocumentationOutdated": "flowdsl.orchestrator.documentation_check",
     "LogOrchestrator": "flowdsl.orchestrator.log_orchestrator",
     "TaskOrchestrator": "flowdsl.orchestrator.task_orchestrator",
 }

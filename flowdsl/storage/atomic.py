@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
+PRIVATE = 0o600
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Put `data` into the file, for its owner alone, by a temporary one and a rename; OSError where that fails."""
-    fd, temporary = tempfile.mkstemp(dir=str(path.parent), prefix=".", suffix=".tmp")
+
+def write_atomically(path: Path, data: bytes, mode: int = PRIVATE) -> None:
+    """Put `data` into the file by a temporary one and a rename; OSError where that fails.
+
+    `mode` is that of the file, less what the umask takes: by default it is for its owner alone.
+    """
+    draft = path.with_name(".%s.tmp" % secrets.token_hex(8))
+    fd = os.open(str(draft), os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
-        Path(temporary).replace(path)
+        draft.replace(path)
     except BaseException:
-        Path(temporary).unlink()
+        draft.unlink()
         raise
