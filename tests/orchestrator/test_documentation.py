@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import pytest
+from markdown_it import MarkdownIt
 
 import flowdsl
 from flowdsl import Flow, Retry, load_runs
@@ -232,9 +233,8 @@ def test_users_strings_are_only_text_in_html(hostile: Flow) -> None:
 
 
 def test_users_strings_are_only_text_in_markdown(hostile: Flow) -> None:
-    renderer = pytest.importorskip("markdown_it", reason="markdown-it-py comes with the documentation's own tools")
     text = DocumentationOrchestrator(hostile).markdown()
-    html = renderer.MarkdownIt("commonmark").enable("table").render(text)
+    html = MarkdownIt("commonmark").enable("table").render(text)
     page = Page(html)
     assert [link for link in page.links if not re.fullmatch(r"#[a-z0-9-]+", link)] == []
     pictures = [attributes["src"] for tag, attributes in page.elements if tag == "img"]
@@ -248,8 +248,7 @@ def test_users_strings_are_only_text_in_markdown(hostile: Flow) -> None:
     "text", [MARKUP, LINK, FORGED, "- a", "1. a", "+ a", "a.b", "60.0 s", "# x", "===", "---", ":smile:"]
 )
 def test_text_for_markdown_shows_as_it_was(text: str) -> None:
-    renderer = pytest.importorskip("markdown_it", reason="markdown-it-py comes with the documentation's own tools")
-    html: str = renderer.MarkdownIt("commonmark").render(md(text))
+    html: str = MarkdownIt("commonmark").render(md(text))
     shown = re.sub(r"<[^>]*>", "", html).strip()
     import html as entities
 
