@@ -13,7 +13,7 @@ from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine import states as st
 from flowdsl.errors import ConfigError, DefinitionError, at_the_users_line
 from flowdsl.hold import check_not_held
-from flowdsl.run import Origin, Run
+from flowdsl.run import Run
 from flowdsl.runtime.results import Kept
 from flowdsl.start import Again, run_behind, run_here
 
@@ -117,25 +117,30 @@ def _missing(again: Set[str], graph: Graph, run: Run) -> List[str]:
     return [name for name in needed if not run.has_result(name)]
 
 
-def run_again(run: Run, origin: Origin, said: Mapping[str, Any], changed: Mapping[str, Any]) -> Union[Run, RerunPlan]:
-    """What `Run.rerun` gives back; `said` are its own arguments, `changed` the options of `run` that it was given."""
+def run_again(
+    run: Run, said: Mapping[str, Any], changed: Mapping[str, Any], place: Any = None
+) -> Union[Run, RerunPlan]:
+    """What `Run.rerun` gives back; `said` are its own arguments, `changed` the options of `run` that it was given.
+
+    `place` is where on a page it is shown; None is the cell that is being executed.
+    """
     __tracebackhide__ = True
     check_not_held()
     try:
-        plan, inputs, options = _ready(run, origin, said, changed)
+        plan, inputs, options = _ready(run, said, changed)
     except DefinitionError as exc:
         raise at_the_users_line(exc) from exc.__cause__
     if said["dry_run"]:
         return plan
     how = run_here if said["wait"] else run_behind
-    return how(origin.flow.newest, plan.graph, inputs, options, Again(_kept_results(run, plan), plan.line))
+    return how(run.origin.flow.newest, plan.graph, inputs, options, Again(_kept_results(run, plan), plan.line, place))
 
 
 def _ready(
-    run: Run, origin: Origin, said: Mapping[str, Any], changed: Mapping[str, Any]
+    run: Run, said: Mapping[str, Any], changed: Mapping[str, Any]
 ) -> Tuple[RerunPlan, Dict[str, Any], RunOptions]:
     """All that is needed, checked before anything of the new run exists."""
-    where = "rerun of run %r" % run.id
+    where, origin = "rerun of run %r" % run.id, run.origin
     for name in ("failed", "dry_run", "wait"):
         check_flag(said[name], name, where)
     refuse_unknown([name for name in changed if name not in RUN_CHECKS], (*said, *RUN_CHECKS), where)

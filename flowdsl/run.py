@@ -176,7 +176,12 @@ class Run:
 
         __tracebackhide__ = True
         said = {"failed": failed, "from_": from_, "dry_run": dry_run, "wait": wait}
-        return run_again(self, self._origin, said, options)
+        return run_again(self, said, options)
+
+    @property
+    def origin(self) -> Origin:
+        """What the run was started with."""
+        return self._origin
 
     def has_result(self, name: str) -> bool:
         """Whether `run[name]` is there."""

@@ -8,12 +8,15 @@ import logging
 import signal
 import threading
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 from weakref import WeakSet
 
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.options import RunOptions
+from flowdsl.engine.snapshot import Snapshot
+from flowdsl.facts import facts
 from flowdsl.run import Origin, Run
 from flowdsl.runtime.crew import Slot
 from flowdsl.runtime.driver import Driver
@@ -36,6 +39,7 @@ class Again(NamedTuple):
 
     kept: Kept = Kept()
     note: str = ""
+    place: Any = None  # on the page; None: the cell that is being executed
 
 
 def run_here(
@@ -96,7 +100,27 @@ def _make(
             watcher(run)
         except Exception:  # it must not disturb the run
             logging.getLogger("flowdsl").exception("what watches run %r raised", run.id)
-    return driver, run, _view(options, graph, driver, Controls(run.cancel if button else None, again.note))
+    left = partial(_time_left, driver, options.max_workers)
+    return driver, run, _view(options, graph, driver, _controls(run, again, left, button))
+
+
+def _controls(run: Run, again: Again, left: Any, button: bool) -> Controls:
+    if not button:
+        return Controls(note=again.note, time_left=left, place=again.place)
+    return Controls(run.cancel, again.note, partial(_retry, run), partial(facts, run), left, again.place)
+
+
+def _time_left(driver: Driver, most: int, snapshot: Snapshot, now: float) -> Optional[float]:
+    from flowdsl.analysis.time_left import time_left
+
+    return time_left(snapshot, driver.expected.seconds, now, most, driver.expected.sizes)
+
+
+def _retry(run: Run, place: Any) -> None:
+    """What Retry failed does: the run that follows is shown where `run` was."""
+    from flowdsl.rerun import run_again
+
+    run_again(run, {"failed": True, "from_": None, "dry_run": False, "wait": False}, {}, place)
 
 
 def _prepare(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, kept: Kept) -> Driver:

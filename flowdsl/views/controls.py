@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple, Optional
 
+from flowdsl.views.panel import Facts
+
 __all__ = ["NO_CONTROLS", "Controls"]
 
 
 class Controls(NamedTuple):
-    """`cancel` ends the run; None where no button can work. `note` is a line that says what will run, and why."""
+    """What buttons do, and what only the process that runs the run can tell.
+
+    cancel : ends the run; None where no button can work.
+    note : a line that says what will run, and why.
+    retry : runs again what failed, once the run is over, and shows that in the given place; None: no button.
+    facts : what there is to say of a task beside its row; None: no panel.
+    time_left : seconds that the run will still take, from its snapshot and the time; None where nobody can tell.
+    place : where on the page the view goes; None: the cell that is being executed.
+    """
 
     cancel: Optional[Callable[[], Any]] = None
     note: str = ""
+    retry: Optional[Callable[[Any], Any]] = None
+    facts: Optional[Callable[[str], Facts]] = None
+    time_left: Optional[Callable[[Any, float], Optional[float]]] = None
+    place: Any = None
 
 
 NO_CONTROLS = Controls()

@@ -109,7 +109,8 @@ def news_line(item: News) -> str:
     word, name = look(item.state).word, shorten(item.task, 60)
     again = "" if item.final else ", will be tried again"
     error = shorten(item.error, 200)
-    return f"{how.icon} {name} {word} (attempt {item.attempt}){again}" + (f": {error}" if error else "")
+    where = f" ({shorten(item.where, 100)})" if item.where else ""
+    return f"{how.icon} {name} {word} (attempt {item.attempt}){again}" + (f": {error}{where}" if error else where)
 
 
 def ended_line(snapshot: Any) -> str:

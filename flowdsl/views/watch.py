@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, List, NamedTuple, Optional, Set, Tuple
 
 from flowdsl.engine import states as st
+from flowdsl.views.users_line import users_line
 
 __all__ = ["News", "Watch", "error_line", "running"]
 
@@ -19,6 +20,7 @@ class News(NamedTuple):
     state: str
     final: bool
     error: str  # one line, cleaned by whoever shows it
+    where: str = ""  # the line of the user's code
 
 
 class Watch:
@@ -52,12 +54,16 @@ class Watch:
         self._told.add(key)
         row = snapshot.tasks.get(attempt.task)
         final = row is not None and row.state in st.TERMINAL and row.attempts == attempt.attempt
-        return News(attempt.task, attempt.attempt, attempt.state, final, error_line(attempt))
+        return News(
+            attempt.task, attempt.attempt, attempt.state, final, error_line(attempt), users_line(attempt.traceback)
+        )
 
 
 def running(snapshot: Any) -> List[Any]:
-    """The rows of the tasks that run now, those that run longest first."""
-    rows = [row for row in list(snapshot.tasks.values()) if row.state == st.RUNNING]
+    """The rows of the tasks that run now, those that run longest first; a mapped task is one, not its items."""
+    if not snapshot.counts.get(st.RUNNING):
+        return []
+    rows = [row for row in list(snapshot.tasks.values()) if row.state == st.RUNNING and row.map_index is None]
     return sorted(rows, key=lambda row: _since(row) or 0.0)
 
 

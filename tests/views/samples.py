@@ -22,6 +22,9 @@ TRACEBACK = (
 )
 
 
+WHERE = '(line 4 in clean: return flights["dep_tme"])'
+
+
 def spec(name: str, function: str = "", tags: Tuple[str, ...] = (), retries: Optional[int] = None) -> TaskSpec:
     def run() -> None: ...
 

@@ -8,7 +8,7 @@ from typing import Any, List
 
 from flowdsl.engine.snapshot import Snapshot, fold
 from flowdsl.views.lines import LineView
-from tests.views.samples import NASTY, batches, begun, chain, failed, fan, graph_of, small, started, story
+from tests.views.samples import NASTY, WHERE, batches, begun, chain, failed, fan, graph_of, small, started, story
 
 
 class Log(io.StringIO):
@@ -36,8 +36,8 @@ def logged(graph: Any, steps: list, seconds: float = 1.0) -> Log:
 def test_a_run_is_its_start_its_failures_and_its_end() -> None:
     assert logged(small(), story(), seconds=0.1).lines() == [
         "flow etl: 4 tasks",
-        "\u21bb clean failed (attempt 1), will be tried again: KeyError: 'dep_tme'",
-        "\u2717 clean failed (attempt 2): KeyError: 'dep_tme'",
+        "\u21bb clean failed (attempt 1), will be tried again: KeyError: 'dep_tme' " + WHERE,
+        "\u2717 clean failed (attempt 2): KeyError: 'dep_tme' " + WHERE,
         "\u2717 flow etl failed in 3.2 s: \u2717 1 failed, \u2298 1 upstream failed, \u2713 2 succeeded (run r1)",
     ]
 

@@ -260,7 +260,7 @@ def test_a_display_that_fails_never_reaches_the_run(
     if method == "open":
         monkeypatch.setattr("IPython.display.display", broken)
     elif method == "paint":
-        monkeypatch.setattr(live, "_surface", broken)
+        monkeypatch.setattr(live, "surface", broken)
     here.view.open()
     here.play(story())
     monkeypatch.setattr(here.handle, "update", broken)

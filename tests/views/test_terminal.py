@@ -10,7 +10,7 @@ import pytest
 from flowdsl.engine.snapshot import Snapshot, fold
 from flowdsl.views.escape import columns
 from flowdsl.views.terminal import TerminalView, progress_line
-from tests.views.samples import NASTY, batches, begun, failed, fan, graph_of, small, started, story
+from tests.views.samples import NASTY, WHERE, batches, begun, failed, fan, graph_of, small, started, story
 
 
 class Terminal(io.StringIO):
@@ -47,8 +47,8 @@ def test_failures_stay_as_lines_and_the_progress_line_gives_way_to_the_end() -> 
     terminal = Terminal()
     assert shown(terminal).fault is None
     assert terminal.screen() == [
-        "\u21bb clean failed (attempt 1), will be tried again: KeyError: 'dep_tme'",
-        "\u2717 clean failed (attempt 2): KeyError: 'dep_tme'",
+        "\u21bb clean failed (attempt 1), will be tried again: KeyError: 'dep_tme' " + WHERE,
+        "\u2717 clean failed (attempt 2): KeyError: 'dep_tme' " + WHERE,
         "\u2717 flow etl failed in 3.2 s: \u2717 1 failed, \u2298 1 upstream failed, \u2713 2 succeeded (run r1)",
         "",
     ]
