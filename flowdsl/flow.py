@@ -23,7 +23,7 @@ from typing import (
 )
 
 from flowdsl.decorator import decorate
-from flowdsl.definition.checks import check_flag, check_name, refuse
+from flowdsl.definition.checks import check_count, check_flag, check_name, refuse
 from flowdsl.definition.graph import build_graph, check_inputs
 from flowdsl.definition.inputs import together
 from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOptions, Inherit, RunOptions, check_workers
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
     from os import PathLike
 
+    from flowdsl.analysis.history import History
     from flowdsl.analysis.plan import Plan
     from flowdsl.run import Run
     from flowdsl.task import P
@@ -279,6 +280,16 @@ class Flow:
         except DefinitionError as exc:
             raise at_the_users_line(exc) from exc.__cause__
         return plan_of(graph, workers, str(log_dir or self.newest.log_dir))
+
+    def history(self, *, last: int = 100, log_dir: Union[str, PathLike[str], None] = None) -> History:
+        """The last runs of this flow from this notebook or script (else from this folder), over time.
+
+        `.runs` has one row a run, `.tasks` one row a task of each run, `.plot()` draws both.
+        """
+        from flowdsl.outlook import history_of
+
+        check_count(last, "last", "history of flow %r" % self.name, least=1, hint="it is how many runs, 1 or more")
+        return history_of(self.name, str(log_dir or self.newest.log_dir), last)
 
     def build(self, targets: Optional[Sequence[str]] = None, given: Collection[str] = ()) -> Graph:
         """The graph of a run with the inputs named `given`; see `flowdsl.definition.graph.build_graph`."""

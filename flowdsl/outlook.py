@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any, Mapping
 
+from flowdsl.analysis.history import History
 from flowdsl.analysis.plan import Plan, foresee
 from flowdsl.definition.graph import Graph
+from flowdsl.runs import select_runs
 from flowdsl.runtime.history import ENTRIES, Historian, expected
 from flowdsl.runtime.launch import source
 from flowdsl.runtime.plan import Defaults, Kinds, nodes
+from flowdsl.views.plots import history_plot
 from flowdsl.views.timeline import timeline_svg
 
-__all__ = ["plan_of"]
+__all__ = ["history_of", "plan_of"]
 
 WORKER = Kinds("worker", "worker", "worker", "worker")  # who runs a task makes no difference to a plan
 
@@ -31,3 +35,13 @@ def plan_of(graph: Graph, max_workers: int, log_dir: str) -> Plan:
         begin=time.time(),
         draw=timeline_svg,
     )
+
+
+def history_of(flow: str, log_dir: str, last: int) -> History:
+    """The last runs of the flow from this notebook or script, else from this folder."""
+    place = source()
+
+    def ours(header: Mapping[str, Any]) -> bool:
+        return header.get("flow") == flow and (header.get("file") or header.get("folder")) == place
+
+    return History(flow, [run.snapshot() for run in select_runs(log_dir, last, ours)], history_plot)

@@ -7,8 +7,23 @@ import time
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, NamedTuple, NoReturn, Optional, Sequence, Tuple, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    NoReturn,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
+from flowdsl.definition.checks import check_count
 from flowdsl.definition.options import check_workers
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.failures import Failure, failures
@@ -19,7 +34,7 @@ from flowdsl.hold import check_not_held
 from flowdsl.run import in_order
 from flowdsl.settings import options
 from flowdsl.storage.outputs import read_output
-from flowdsl.storage.reading import Log, read_journal, run_dirs
+from flowdsl.storage.reading import Log, read_header, read_journal, run_dirs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -275,26 +290,53 @@ class Runs:
         return f"<Runs in {str(self._log_dir)!r}: {len(self._runs)}{newest}{damaged}>"
 
 
-def load_runs(log_dir: Union[str, os.PathLike[str]] = "./logs/tasks") -> Runs:
-    """All runs that left a journal in `log_dir`: finished, crashed, or going on in any process.
+def load_runs(
+    log_dir: Union[str, os.PathLike[str]] = "./logs/tasks",
+    *,
+    flow: Optional[str] = None,
+    last: Optional[int] = None,
+) -> Runs:
+    """The runs that left a journal in `log_dir`: finished, crashed, or going on in any process.
+
+    Args:
+        log_dir: the directory of the journals. One that does not exist holds no runs.
+        flow: only the runs of the flow with this name.
+        last: only so many, the newest; 1 or more. The others are not even read.
 
     A run whose process died is `interrupted`, and so is what it left open; one that goes on is shown as it stands
     now (load again to see it later). What cannot be read is passed over, counted in one warning and listed in
-    `.damage`; whatever else lies in the directory is ignored. A directory that does not exist holds no runs.
+    `.damage`; whatever else lies in the directory is ignored.
 
     >>> runs = load_runs("logs/of/nobody")
     >>> len(runs), len(runs.tasks)
     (0, 0)
     """
     check_not_held()
+    if last is not None:
+        check_count(last, "last", "load_runs", least=1, hint="it is how many runs to load, 1 or more")
+    runs = select_runs(log_dir, last, None if flow is None else lambda header: header.get("flow") == flow)
+    if runs._damaged:
+        text = (
+            f"{len(runs._damaged)} damaged lines in {log_dir} were passed over; `.damage` of the loaded runs lists them"
+        )
+        warnings.warn(text, stacklevel=2)
+    return runs
+
+
+def select_runs(
+    log_dir: Union[str, os.PathLike[str]],
+    last: Optional[int] = None,
+    wanted: Optional[Callable[[Mapping[str, Any]], bool]] = None,
+) -> Runs:
+    """The newest runs, at most `last` of those whose header is `wanted`, oldest first."""
     runs: List[PastRun] = []
     damaged: List[Damaged] = []
-    for run_dir in run_dirs(log_dir):
-        _read(run_dir, runs, damaged)
-    if damaged:
-        text = f"{len(damaged)} damaged lines in {log_dir} were passed over; `.damage` of the loaded runs lists them"
-        warnings.warn(text, stacklevel=2)
-    return Runs(runs, damaged, Path(log_dir))
+    for run_dir in reversed(run_dirs(log_dir)):
+        if wanted is None or wanted(read_header(run_dir)):
+            _read(run_dir, runs, damaged)
+            if len(runs) == last:
+                break
+    return Runs(runs[::-1], damaged[::-1], Path(log_dir))
 
 
 def _read(run_dir: Path, runs: List[PastRun], damaged: List[Damaged]) -> None:

@@ -19,6 +19,8 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 import pytest
 
+import flowdsl
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 FENCE = re.compile(r"^(?P<fence>```+)(?P<kind>\S*)[^\n]*\n(?P<body>.*?)^(?P=fence)\s*$", re.MULTILINE | re.DOTALL)
@@ -89,6 +91,7 @@ def test_every_example_of_a_page_does_what_the_page_says(page: Path, monkeypatch
     text = page.read_text(encoding="utf-8")
     module = types.ModuleType(f"page_{page.stem}")
     monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(flowdsl.options, "stable_repr", flowdsl.options.stable_repr)  # a page may set it
     linecache.cache[str(page)] = (len(text), None, text.splitlines(True), str(page))
     for example in examples(text):
         said = io.StringIO()

@@ -6,12 +6,12 @@ import errno
 import os
 import re
 from pathlib import Path
-from typing import BinaryIO, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, BinaryIO, List, Mapping, NamedTuple, Optional, Tuple, Union
 
 from flowdsl.engine.events import Batch, Event
 from flowdsl.storage.detail import unspill
 from flowdsl.storage.failure import refusal
-from flowdsl.storage.line import CUT_OFF, NEWER, BadLine, Line, parse_line
+from flowdsl.storage.line import CUT_OFF, LONGEST, NEWER, BadLine, Line, parse_line
 from flowdsl.storage.lock import locked_by
 from flowdsl.storage.times import parse_moment
 
@@ -146,6 +146,16 @@ def run_dirs(log_dir: Union[str, os.PathLike[str]]) -> List[Path]:
         return []
     found = [(_started_at(path), path) for path in root.iterdir() if (path / FILE).is_file()]
     return [path for _, path in sorted(found)]
+
+
+def read_header(run_dir: Path) -> Mapping[str, Any]:
+    """What the first line of the journal says of the run; empty where there is none that can be believed."""
+    try:
+        with (run_dir / FILE).open("rb") as file:
+            line = file.readline(LONGEST)
+        return parse_line(line.rstrip(b"\n")).event.detail or {}
+    except (OSError, BadLine):
+        return {}
 
 
 def _started_at(run_dir: Path) -> float:
