@@ -452,6 +452,6 @@ class Run:
         try:
             from flowdsl.views.static import run_bundle
 
-            return dict(run_bundle(self.graph, self.snapshot()))
+            return dict(run_bundle(self.graph, self.snapshot(), self._driver.scribe.tail))
         except Exception:  # a picture is never worth an error
             return {"text/plain": repr(self)}

@@ -33,7 +33,7 @@ from flowdsl.errors import TaskResultError
 from flowdsl.hold import check_not_held
 from flowdsl.run import in_order
 from flowdsl.settings import options
-from flowdsl.storage.outputs import read_output
+from flowdsl.storage.outputs import read_output, tail_output
 from flowdsl.storage.reading import Log, read_header, read_journal, run_dirs
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class PastRun:
         from flowdsl.views.static import run_bundle
 
         try:
-            return run_bundle(shape_of(self._snapshot), self._snapshot)
+            return run_bundle(shape_of(self._snapshot), self._snapshot, partial(tail_output, self.dir))
         except Exception:  # a picture is never worth an error
             return {"text/plain": repr(self)}
 

@@ -136,7 +136,7 @@ def _view(options: RunOptions, graph: Graph, driver: Driver, controls: Controls)
         return None
     from flowdsl.views.choose import choose_view
 
-    view = choose_view(options.display, graph, driver.snapshot, controls)
+    view = choose_view(options.display, graph, driver.snapshot, controls._replace(tail=driver.scribe.tail))
     if view is not None:
         view.open()
     return view

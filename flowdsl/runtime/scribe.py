@@ -87,9 +87,9 @@ class Scribe:
         text = read_output(self._dir, task, attempt)
         return text if sink is None or not sink.fault else text + lost_mark(sink.fault)
 
-    def tail(self, task: str, attempt: int) -> str:
-        """The end of that, as much as a cell shows; never raises."""
+    def tail(self, task: str, attempt: int, limit: int) -> str:
+        """The end of that, at most so many bytes; never raises."""
         sink = self._outputs.found(task, attempt)
         if sink is not None:
             sink.flush()
-        return tail_output(self._dir, task, attempt)
+        return tail_output(self._dir, task, attempt, limit)

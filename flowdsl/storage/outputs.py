@@ -15,11 +15,10 @@ from typing import Any, Deque, Dict, List, Optional, Tuple, Union
 
 from flowdsl.storage.names import hashed_name
 
-__all__ = ["LIMIT", "MARK", "TAIL", "Outputs", "Sink", "lost_mark", "output_file", "read_output", "tail_output"]
+__all__ = ["LIMIT", "MARK", "Outputs", "Sink", "lost_mark", "output_file", "read_output", "tail_output"]
 
 FOLDER = "output"
 LIMIT = 10_000_000  # bytes of one attempt that are kept; the first ones
-TAIL = 65_536  # bytes of it that a cell shows; the last ones
 MARK = "\n[flowdsl: the output is cut off here, after %d bytes]\n" % LIMIT
 PIECES = 64  # that wait for the end of their line
 
@@ -183,7 +182,7 @@ def read_output(run_dir: Union[str, os.PathLike[str]], task: str, attempt: int) 
     return _read(output_file(run_dir, task, attempt), LIMIT + len(MARK))[0]
 
 
-def tail_output(run_dir: Union[str, os.PathLike[str]], task: str, attempt: int, limit: int = TAIL) -> str:
+def tail_output(run_dir: Union[str, os.PathLike[str]], task: str, attempt: int, limit: int) -> str:
     """The last lines of that, at most `limit` bytes, with a mark in the place of those before; never raises."""
     try:
         text, left_out = _read(output_file(run_dir, task, attempt), limit)

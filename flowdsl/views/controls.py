@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple, Optional
 
+from flowdsl.views.output import Tail
 from flowdsl.views.panel import Facts
 
 __all__ = ["NO_CONTROLS", "Controls"]
@@ -18,6 +19,7 @@ class Controls(NamedTuple):
     facts : what there is to say of a task beside its row; None: no panel.
     time_left : seconds that the run will still take, from its snapshot and the time; None where nobody can tell.
     place : where on the page the view goes; None: the cell that is being executed.
+    tail : reads the end of what an attempt has printed; None: it is not shown.
     """
 
     cancel: Optional[Callable[[], Any]] = None
@@ -26,6 +28,7 @@ class Controls(NamedTuple):
     facts: Optional[Callable[[str], Facts]] = None
     time_left: Optional[Callable[[Any, float], Optional[float]]] = None
     place: Any = None
+    tail: Optional[Tail] = None
 
 
 NO_CONTROLS = Controls()

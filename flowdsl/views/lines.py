@@ -9,6 +9,7 @@ from flowdsl.engine import states as st
 from flowdsl.settings import options
 from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.escape import clean, shorten
+from flowdsl.views.output import failed_output
 from flowdsl.views.painter import Painter
 from flowdsl.views.palette import counts_text, look
 from flowdsl.views.stream import Stream
@@ -37,6 +38,7 @@ class LineView:
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._graph, self._read, self._note = graph, read_snapshot, controls.note
+        self._tail = controls.tail
         self._clock, self._timer = clock, timer
         self._stream = Stream(stream)
         self._painter = Painter(interval, timer)
@@ -86,7 +88,7 @@ class LineView:
 
     def _end(self) -> None:
         snapshot = self._read()
-        self._say([*self._news(snapshot), ended_line(snapshot)])
+        self._say([*self._news(snapshot), *failed_output(snapshot, self._tail), ended_line(snapshot)])
 
     def _news(self, snapshot: Any) -> List[str]:
         news = self._watch.news(snapshot)

@@ -117,7 +117,7 @@ class LiveView:
         if place is None:
             return
         snapshot = self._read()
-        bundle = run_bundle(self._graph, snapshot)
+        bundle = run_bundle(self._graph, snapshot, self._controls.tail)
         place.picture.update(bundle, raw=True)
         self._later(_PATIENCE, lambda: _try(lambda: self._send_again(place, bundle)))
         wanted = surface is not None and surface.wants_retry

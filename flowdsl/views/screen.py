@@ -9,13 +9,14 @@ from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.dot import Picture
 from flowdsl.views.drawing import FEW_BOXES, MANY_BOXES
 from flowdsl.views.escape import esc, shorten
+from flowdsl.views.output import running_output_html
 from flowdsl.views.palette import GREY, counts_text, look
 from flowdsl.views.panel import panel_html
 from flowdsl.views.static import BUDGET
 from flowdsl.views.table import pill, states_of
 from flowdsl.views.times import steady
 from flowdsl.views.under_way import more, under_way
-from flowdsl.views.watch import News, Watch
+from flowdsl.views.watch import News, Watch, running
 
 __all__ = ["Screen", "ScreenMaker"]
 
@@ -68,7 +69,7 @@ class ScreenMaker:
             bad=any(counts.get(state) for state in st.DONE_BADLY),
             headline=self._headline(snapshot, counts, now),
             svg="",
-            table=under_way(snapshot, now),
+            table=under_way(snapshot, now) + running_output_html(running(snapshot), self._controls.tail),
             news=_news_list(self._news),
             panel=self._panel(snapshot, now, chosen),
         )

@@ -15,6 +15,7 @@ from flowdsl.views.details import details_html
 from flowdsl.views.dot import Picture, render_svg
 from flowdsl.views.drawing import FEW_BOXES
 from flowdsl.views.escape import clean, esc, shorten
+from flowdsl.views.output import ROOM, Tail, output_html
 from flowdsl.views.palette import GREY, counts_text, look
 from flowdsl.views.summary import shown_failures
 from flowdsl.views.svg import size
@@ -73,11 +74,11 @@ def _graph_html(graph: Any, picture: str) -> str:
     return html if len(html.encode("utf-8", "replace")) <= BUDGET else ""
 
 
-def run_bundle(graph: Any, snapshot: Any) -> Bundle:
-    """The static picture of a run: `text/html` and `text/plain`; never raises."""
+def run_bundle(graph: Any, snapshot: Any, tail: Optional[Tail] = None) -> Bundle:
+    """The static picture of a run: `text/html` and `text/plain`; never raises. `tail` reads the ends of outputs."""
     bundle = {"text/plain": _safe_run_text(graph, snapshot)}
     try:
-        bundle["text/html"] = run_html(graph, snapshot)
+        bundle["text/html"] = run_html(graph, snapshot, tail)
     except Exception:
         bundle["text/html"] = f"<pre>{_escaped_lines(bundle['text/plain'])}</pre>"
     return bundle
@@ -94,10 +95,11 @@ def plan_bundle(graph: Any, states: Mapping[str, str], text: str) -> Bundle:
     return bundle
 
 
-def run_html(graph: Any, snapshot: Any) -> str:
-    """Headline, picture and table of tasks in HTML, at most `BUDGET` bytes."""
+def run_html(graph: Any, snapshot: Any, tail: Optional[Tail] = None) -> str:
+    """Headline, picture, table of tasks and the ends of their outputs in HTML, at most `BUDGET` bytes."""
     head = f'<div style="margin:2px 0">{headline(snapshot)}</div>'
     table = table_html(snapshot)
+    table += output_html(snapshot, tail, max(0, min(ROOM, BUDGET - len((head + table).encode()))))
     for limit in (None, FEW_BOXES):
         picture = _picture(graph, states_of(snapshot), items_of(snapshot), limit)
         if picture is not None and len((head + picture + table).encode()) <= BUDGET:

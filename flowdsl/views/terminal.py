@@ -9,6 +9,7 @@ from flowdsl.engine import states as st
 from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.escape import columns, shorten
 from flowdsl.views.lines import ended_line, news_line
+from flowdsl.views.output import failed_output
 from flowdsl.views.painter import FASTEST, Painter
 from flowdsl.views.palette import look
 from flowdsl.views.stream import Stream
@@ -41,7 +42,7 @@ class TerminalView:
         self._painter = Painter(interval, timer)
         self._watch = Watch()
         self._line = ""
-        self._note = controls.note
+        self._note, self._tail = controls.note, controls.tail
 
     @property
     def interval(self) -> float:
@@ -76,7 +77,7 @@ class TerminalView:
 
     def _end(self) -> None:
         snapshot = self._read()
-        lines = [*self._news(snapshot), ended_line(snapshot)]
+        lines = [*self._news(snapshot), *failed_output(snapshot, self._tail), ended_line(snapshot)]
         self._stream.write(self._over(lines, ""))
 
     def _news(self, snapshot: Any) -> List[str]:
