@@ -19,6 +19,7 @@ from typing import (
     NamedTuple,
     NoReturn,
     Optional,
+    Sequence,
     Tuple,
     Union,
     overload,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from flowdsl.analysis.insight import Insight
     from flowdsl.analysis.plan import Plan
     from flowdsl.analysis.timeline import Timeline
+    from flowdsl.engine.events import Event
     from flowdsl.executors.outcome import Call
     from flowdsl.flow import Flow
     from flowdsl.rerun import RerunPlan
@@ -132,9 +134,18 @@ class Run:
         self.warn_of_abandoned()
         return ended
 
-    def cancel(self) -> None:
-        """End the run: nothing new starts, what runs is stopped. Returns at once; `wait()` waits for the end."""
-        self._driver.cancel("cancel_requested")
+    def cancel(self, task: Optional[str] = None) -> None:
+        """End the run: nothing new starts, what runs is stopped. Returns at once; `wait()` waits for the end.
+
+        With the name of a task: end that one, and those that wait for it; nothing happens where it has ended.
+        KeyError for a task that the run does not have.
+        """
+        if task is None:
+            self._driver.cancel("cancel_requested")
+            return
+        if task.partition("[")[0] not in self.graph:
+            raise KeyError("run %r has no task %r%s" % (self.id, task, did_you_mean(task, self.graph.tasks)))
+        self._driver.cancel_task(task)
 
     @overload
     def rerun(
@@ -186,6 +197,21 @@ class Run:
     def has_result(self, name: str) -> bool:
         """Whether `run[name]` is there."""
         return name in self._driver.core.results.values
+
+    def hold(self) -> None:
+        """Start no more attempts until `release()`; what runs goes on."""
+        self._driver.hold()
+
+    def release(self) -> None:
+        """Go on after `hold()`."""
+        self._driver.release()
+
+    def follow(self, callback: Callable[[float, Sequence[Event]], Any]) -> None:
+        """Call this with the moment and the events of every change that is durable; before the run begins.
+
+        It is called under the run's lock, from whichever thread brought the change: it must neither block nor raise.
+        """
+        self._driver.core.followers += (callback,)
 
     def snapshot(self) -> Snapshot:
         """What is known of the run now; to be read only."""

@@ -30,14 +30,14 @@ CAUSES: Mapping[str, FrozenSet[str]] = {
     ev.TASK_EXPANDED: frozenset(("expanded",)),
     ev.TASK_SUCCEEDED: frozenset(("items_done",)),
     ev.TASK_UPSTREAM_FAILED: frozenset(("upstream_failed",)),
-    ev.TASK_CANCELLED: CANCELS | {"upstream_cancelled"},
+    ev.TASK_CANCELLED: CANCELS | {"upstream_cancelled", "task_cancelled"},
     ev.TASK_INTERRUPTED: frozenset(("process_died",)),
     ev.ATTEMPT_STARTED: frozenset(("started",)),
     ev.ATTEMPT_SUCCEEDED: frozenset(("returned",)),
     ev.ATTEMPT_FAILED: FAILURES,
     ev.ATTEMPT_TIMED_OUT: frozenset(("timeout",)),
     ev.ATTEMPT_SKIPPED: frozenset(("skip_raised",)),
-    ev.ATTEMPT_CANCELLED: CANCELS,
+    ev.ATTEMPT_CANCELLED: CANCELS | {"task_cancelled"},
     ev.ATTEMPT_REQUEUED: frozenset(("requeued",)),
 }
 MAY_RETRY = frozenset((ev.ATTEMPT_FAILED, ev.ATTEMPT_TIMED_OUT))
@@ -291,7 +291,7 @@ class Checker:
             self._for_dependencies(row, event)
             return
         _hold(event.before != st.RUNNING, "a running attempt ends by an event of its own")
-        self.halted = True
+        self.halted = self.halted or event.cause != "task_cancelled"
 
     def _started(self, row: Row, event: Event) -> None:
         rule = row.rule
@@ -321,7 +321,7 @@ class Checker:
         if event.cause == "retry":
             self._will_retry(row, event)
         elif event.event == ev.ATTEMPT_CANCELLED:
-            self.halted = True
+            self.halted = self.halted or event.cause != "task_cancelled"
 
     def _will_retry(self, row: Row, event: Event) -> None:
         retry, detail = row.rule.retry, event.detail or {}

@@ -154,6 +154,12 @@ class Cancel(NamedTuple):
     cause_task: str = ""
 
 
+class CancelTask(NamedTuple):
+    """End this task, and no other; those that wait for it are cancelled for its sake. Of a mapped task: its items."""
+
+    task: str
+
+
 # ---- effects
 
 

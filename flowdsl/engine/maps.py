@@ -70,6 +70,12 @@ class Maps:
         """Whether it takes the items of another one by one: then it is for them to say what they need."""
         return bool(self._over.get(number))
 
+    def withdraw(self, number: int) -> None:
+        """Its sizes are wanted no more."""
+        self.sizing.discard(number)
+        if number in self.unasked:
+            self.unasked.remove(number)
+
     def hands_items_to(self, number: int, child: int) -> bool:
         """Whether `child` takes the items of `number` one by one."""
         return number in self._over.get(child, NOTHING)

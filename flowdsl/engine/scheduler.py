@@ -35,6 +35,9 @@ class Stopping(NamedTuple):
     cause_task: str
 
 
+TASK_CANCELLED = Stopping("task_cancelled", "")
+
+
 class Scheduler:
     """One run: which attempt may start when, and what the end of each one means for all the others.
 
@@ -81,6 +84,7 @@ class Scheduler:
             ev.Sized: self._sized,
             ev.Tick: self._tick,
             ev.Cancel: self._cancel,
+            ev.CancelTask: self._cancel_task,
         }
 
     # ---- what can be asked
@@ -181,7 +185,7 @@ class Scheduler:
     def _claim(self, message: ev.Claim, now: float, events: List[Event], effects: List[Any]) -> None:
         if self._halt is not None or self.busy >= self.max_workers:
             return
-        number = self._queue.pop(message.kinds, self._table.uses)
+        number = self._pop(message.kinds)
         if number is None:
             return
         table = self._table
@@ -203,7 +207,8 @@ class Scheduler:
         if owner is None or table.uses[number]:
             return
         most = self._batches.most(owner, 1 + self._queue.waiting((kind,)))
-        siblings = self._queue.pop_items(kind, table.maps.owner, owner, most - 1)
+        found = self._queue.pop_items(kind, table.maps.owner, owner, most - 1)
+        siblings = [item for item in found if table.states[item] == st.READY]  # the others were cancelled
         if not siblings:
             return
         members = [number, *siblings]
@@ -213,6 +218,15 @@ class Scheduler:
         self._batches.join(members)
         attempts = tuple((table.names[member], table.attempts[member]) for member in members)
         effects[-1] = ev.LaunchBatch(attempts, kind)
+
+    def _pop(self, kinds: Optional[Tuple[str, ...]]) -> Optional[int]:
+        """The best task that is ready; one that was cancelled in the queue gives its limits back."""
+        table = self._table
+        number = self._queue.pop(kinds, table.uses)
+        while number is not None and table.states[number] != st.READY:
+            self._queue.give_back(table.uses[number])
+            number = self._queue.pop(kinds, table.uses)
+        return number
 
     def _begun(self, message: ev.Begun, now: float, events: List[Event], effects: List[Any]) -> None:
         number = self._table.number[message.task]
@@ -281,7 +295,7 @@ class Scheduler:
         stopping = self._stopping.get(number)
         if stopping is not None and message.mechanism == "withdrawn":
             self._take_back(number)
-            self._table.cancel(number, *stopping, events, mechanism=message.mechanism)
+            self._end_before_it_began(number, stopping, events, message.mechanism)
             return True
         if st.TRANSITIONS.get((st.READY, message.cause)) != st.FAILED:
             return False
@@ -321,7 +335,7 @@ class Scheduler:
         stopping = self._take_back(number) or self._halt
         self._lost[number] = self._lost.get(number, 0) + 1
         if stopping is not None:
-            self._table.cancel(number, *stopping, events)
+            self._end_before_it_began(number, stopping, events)
         elif self._lost[number] >= LOST_IN_A_ROW:
             self._table.move(number, "worker_unavailable", ev.TASK_FAILED, events)
             self._table.settle(number, events)
@@ -420,6 +434,39 @@ class Scheduler:
             going = (state == st.RUNNING and number not in self._table.maps.items) or number in self._launched
             if going and number not in self._stopping:
                 self._stop(number, stopping, now, effects)
+
+    def _cancel_task(self, message: ev.CancelTask, now: float, events: List[Event], effects: List[Any]) -> None:
+        table = self._table
+        number = table.number.get(message.task)
+        if number is None:
+            return
+        if number in table.maps.items:
+            for item in [item for item, owner in table.maps.owner.items() if owner == number]:
+                self._cancel_one(item, now, events, effects)
+        else:
+            self._cancel_one(number, now, events, effects)
+
+    def _cancel_one(self, number: int, now: float, events: List[Event], effects: List[Any]) -> None:
+        """One that is ready stays in its queue, and is passed over when its turn comes."""
+        state, earlier = self._table.states[number], self._stopping.get(number)
+        if state not in st.OPEN or (earlier is not None and earlier.cause != "timeout"):
+            return
+        if earlier is not None:
+            self._stopping[number] = TASK_CANCELLED
+        elif state == st.RUNNING or number in self._launched:
+            self._stop(number, TASK_CANCELLED, now, effects)
+        else:
+            self._timers.drop(number)
+            self._table.maps.withdraw(number)
+            self._end_before_it_began(number, TASK_CANCELLED, events)
+
+    def _end_before_it_began(self, number: int, stopping: Stopping, events: List[Event], mechanism: str = "") -> None:
+        """Cancelled with all the others, or alone: then those that wait for it have to hear of it."""
+        if stopping != TASK_CANCELLED:
+            self._table.cancel(number, *stopping, events, mechanism=mechanism)
+            return
+        self._table.move(number, stopping.cause, ev.TASK_CANCELLED, events, mechanism=mechanism)
+        self._table.settle(number, events)
 
     def _stop(self, number: int, stopping: Stopping, now: float, effects: List[Any]) -> None:
         policy = self._table.policies[number]

@@ -64,6 +64,7 @@ CAUSES: Mapping[str, str] = {
     "upstream_cancelled": "a dependency was cancelled; `cause_task` is the one that began it",
     "no_failure": '`run_when="any_failed"`, and no dependency failed',
     "cancel_requested": "run.cancel() or a Cancel button",
+    "task_cancelled": "run.cancel(task)",
     "keyboard_interrupt": "the stop button or Ctrl-C",
     "stopped": '`on_failure="stop"`, and another task failed; `cause_task` is that one',
     "too_many_abandoned": "timed-out attempts that are still going hold more workers, slots or limits than the run has",
@@ -122,6 +123,7 @@ TRANSITIONS: Dict[Tuple[str, str], str] = {
     (RUNNING, "upstream_cancelled"): CANCELLED,
 }
 TRANSITIONS.update({(state, cause): CANCELLED for state in sorted(OPEN) for cause in CANCEL_CAUSES})
+TRANSITIONS.update({(state, "task_cancelled"): CANCELLED for state in sorted(OPEN)})
 TRANSITIONS.update({(state, "process_died"): INTERRUPTED for state in sorted(OPEN)})
 
 RUN_TRANSITIONS: Dict[Tuple[str, str], str] = {

@@ -51,6 +51,8 @@ class Core:
         self.expansions: List[str] = []  # mapped tasks whose sizes are asked for
         self.left_behind: List[Tuple[str, int]] = []  # attempts abandoned since somebody looked
         self.closing = False
+        self.held = False  # nothing new is to start for the time being
+        self.followers: Tuple[Callable[[float, Sequence[Event]], Any], ...] = ()  # hear of events that are durable
         self.stacks_of: Callable[[str, int], Mapping[str, Any]] = lambda task, attempt: {}  # where its thread is
         self.latest = 0.0  # time of the last write: no event is dated before it
         self._journal = journal
@@ -113,6 +115,8 @@ class Core:
                 self.commit(now)
         else:
             self._fold.add(0, at, events)
+        for follower in self.followers:
+            follower(at, events)
 
     def fix(self, detail: Mapping[str, Any]) -> Mapping[str, Any]:
         """A detail that many events will share."""

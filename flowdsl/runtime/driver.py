@@ -122,7 +122,7 @@ class Driver:
         self._own = (kind.name,)
         self._begun = False
         self._looked = 0.0
-        self._cancels: Deque[ev.Cancel] = deque()
+        self._cancels: Deque[Union[ev.Cancel, ev.CancelTask]] = deque()
         self._mine = threading.local()  # `waiting`: orders of a thread that is carrying some out
         self._alarm_due = 0.0
 
@@ -148,6 +148,20 @@ class Driver:
     def cancel(self, cause: str = "cancel_requested") -> None:
         """Ask for the end; the timer thread carries it out."""
         self._cancels.append(ev.Cancel(cause))
+        self._alarm.set()
+
+    def cancel_task(self, task: str) -> None:
+        """Ask for the end of one task; the timer thread carries it out."""
+        self._cancels.append(ev.CancelTask(task))
+        self._alarm.set()
+
+    def hold(self) -> None:
+        """Start no more attempts until `release`; what runs goes on, and so do time limits and retry delays."""
+        self.core.held = True
+
+    def release(self) -> None:
+        """Go on after `hold`."""
+        self.core.held = False
         self._alarm.set()
 
     def when_finished(self, callback: Callable[[], None]) -> None:
@@ -259,11 +273,13 @@ class Driver:
             core.commit(core.now())
             chunk = tuple(islice(self._nodes, CHUNK))
         core.feed(ev.Seal(), core.now())
+        while self._cancels:  # it was cancelled before it began
+            core.feed(self._cancels.popleft(), core.now())
 
     def _move_on(self, now: float) -> Optional[Orders]:
         """After any input: give out what other executors can take, write, and say what is to be done outside."""
         core = self.core
-        if self._pushed and not core.closing:
+        if self._pushed and not core.closing and not core.held:
             self._push(now)
         core.commit(now)
         stops = self._stop_own() if core.stops else ()
@@ -271,7 +287,7 @@ class Driver:
             self._let_go()
         if core.closing:
             return Orders(self._close(), (), stops)
-        claimable = core.scheduler.claimable(self._own)
+        claimable = self._claimable()
         woken = self._crew.wake_for(claimable) if claimable > 0 else ()
         self._set_alarm(claimable - len(woken), now)
         if not (woken or core.launches or stops or core.expansions):
@@ -279,6 +295,10 @@ class Driver:
         launches, core.launches = core.launches, []
         expansions, core.expansions = core.expansions, []
         return Orders(list(woken), launches, stops, expansions)
+
+    def _claimable(self) -> int:
+        """How many attempts the own workers could begin now."""
+        return 0 if self.core.held else self.core.scheduler.claimable(self._own)
 
     def _push(self, now: float) -> None:
         """Claim for the executors that are given their work all that they can have."""
@@ -434,7 +454,7 @@ class Driver:
             if is_due:
                 core.feed(ev.Tick(), now)
             orders = self._move_on(now) or Orders([], (), ())
-            claimable = core.scheduler.claimable(self._own) - len(orders.woken)
+            claimable = self._claimable() - len(orders.woken)
             if now - self._looked >= WATCH / 2:
                 self._looked = now
                 orders.woken.extend(self._crew.look(claimable))

@@ -128,7 +128,8 @@ class Workers:
             self._let_in()
             now = core.now()
             self._crew.came_back(slot)
-            claim = None if slot.abandoned or core.closing or self._crew.should_rest() else slot.claim
+            rests = core.closing or core.held or self._crew.should_rest()
+            claim = None if slot.abandoned or rests else slot.claim
             if slot.task:
                 self._hand_in(slot, claim, now)
             elif claim is not None:

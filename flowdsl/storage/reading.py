@@ -16,6 +16,7 @@ from flowdsl.storage.lock import locked_by
 from flowdsl.storage.times import parse_moment
 
 FILE = "events.jsonl"
+QUEUE_DIR = "orchestrator"  # where an orchestrator keeps the journal of its queue, which is no run
 _FIRST_AT = re.compile(rb'"at":"([^"]{27})"')
 
 
@@ -144,7 +145,8 @@ def run_dirs(log_dir: Union[str, os.PathLike[str]]) -> List[Path]:
     root = Path(log_dir)
     if not root.is_dir():
         return []
-    found = [(_started_at(path), path) for path in root.iterdir() if (path / FILE).is_file()]
+    dirs = [path for path in root.iterdir() if path.name != QUEUE_DIR]
+    found = [(_started_at(path), path) for path in dirs if (path / FILE).is_file()]
     return [path for _, path in sorted(found)]
 
 

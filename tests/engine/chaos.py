@@ -45,6 +45,7 @@ class Faults:
     def __init__(self, rng: random.Random, kinds: Dict[str, Kind], nodes: Tuple[Node, ...] = ()) -> None:
         self._over = {node.name: node.over for node in nodes if node.over}
         self._sizes: Dict[str, Optional[int]] = {}
+        self.expanded: Callable[[str], bool] = lambda task: True  # whether the items of a mapped task have joined
         self._draw = rng.random
         self._rng = rng
         self._aside = random.Random(hash(rng.getstate()))  # so that what it draws changes no other draw
@@ -108,7 +109,8 @@ class Faults:
     def size(self, task: str) -> Tuple[float, Optional[int]]:
         draw = self._draw
         sources = self._over.get(task, ())
-        known = [self._sizes.get(source) for source in sources] or [int(draw() * self._most_items)]
+        handed_on = [self._sizes.get(source) if self.expanded(source) else None for source in sources]
+        known = handed_on or [int(draw() * self._most_items)]
         size = None if None in known else known[0]  # one that never had items has none to hand on
         if draw() < 0.1 * self.failing:
             size = None
@@ -258,6 +260,11 @@ def plan_inputs(rng: random.Random, world: World, nodes: Tuple[Node, ...], heade
         cause = rng.choice(("cancel_requested", "keyboard_interrupt", "log_write_failed", "internal_error"))
         for _ in range(rng.randint(1, 2)):
             world.later(rng.random() * 5.0, ev.Cancel(cause))
+    aside = random.Random(hash(rng.getstate()))  # so that what it draws changes no other draw
+    for _ in range(aside.randint(1, 3) if nodes and aside.random() < 0.2 else 0):
+        name = aside.choice(nodes).name
+        name = "%s[%d]" % (name, aside.randint(0, 2)) if aside.random() < 0.2 else name
+        world.later(aside.random() * 5.0, ev.CancelTask(name))
     if rng.random() < 0.15:
         world.jump(rng.random() * 4.0, rng.choice((0.2, 3.0, 1000.0)))
     if rng.random() < 0.1:
@@ -275,7 +282,10 @@ def run_seed(seed: int, machine: Callable[..., Scheduler] = Scheduler) -> Watch:
     }
     scheduler = machine(scenario.kinds, draw=rng.random, **options)
     watch = Watch(scheduler, {node.name: node for node in scenario.nodes}, scenario.kinds, **options)
-    world = World(scheduler, scenario.kinds, Faults(rng, scenario.kinds, scenario.nodes), watch)
+    faults = Faults(rng, scenario.kinds, scenario.nodes)
+    table = scheduler._table
+    faults.expanded = lambda task: table.number[task] in table.maps.items
+    world = World(scheduler, scenario.kinds, faults, watch)
     watch.alive = world.alive
     plan_inputs(rng, world, scenario.nodes, options)
     world.run(2_000 + 1_000 * len(scenario.nodes))

@@ -1,0 +1,104 @@
+"""The book of the queue: its journal on disk and the fold of it in memory, which never differ; one writer, one lock."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any, List, Optional, Sequence
+
+from flowdsl.definition.suggest import did_you_mean
+from flowdsl.engine.events import Event
+from flowdsl.errors import FlowError, LogLocked
+from flowdsl.orchestrator import facts
+from flowdsl.orchestrator.facts import Entry, Queue
+from flowdsl.storage.journal import Damage, Journal
+from flowdsl.storage.reading import FILE, QUEUE_DIR, read_journal
+
+__all__ = ["Book", "event"]
+
+
+class Book:
+    """The queue of one log directory, locked against other writers while it is open.
+
+    Whoever reads or changes more than one thing takes `lock`, which may be taken twice by one thread.
+    """
+
+    def __init__(self, log_dir: Path) -> None:
+        self.lock = threading.RLock()
+        self.queue = Queue()
+        self.damage: List[Damage] = []
+        self.path = log_dir / QUEUE_DIR
+        self._last = 0.0
+        self._journal: Optional[Journal] = self._open(log_dir)
+
+    def _open(self, log_dir: Path) -> Journal:
+        try:
+            if not (self.path / FILE).is_file():
+                return Journal.create(log_dir, QUEUE_DIR)
+            journal = Journal.resume(self.path)
+        except LogLocked as exc:
+            raise _locked(exc) from exc
+        log = read_journal(self.path)
+        self.damage = log.damage
+        for batch in log.batches:
+            self._last = max(self._last, batch.at)
+            for found in batch.events:
+                self.queue.apply(found, batch.at)
+        if log.damage:
+            text = "%d damaged lines in %s were passed over; validate() lists them"
+            logging.getLogger("flowdsl").warning(text, len(log.damage), self.path / FILE)
+        return journal
+
+    @property
+    def is_open(self) -> bool:
+        return self._journal is not None
+
+    def now(self) -> float:
+        """Seconds since the epoch; never before the last event."""
+        return max(time.time(), self._last)
+
+    def append(self, events: Sequence[Event]) -> float:
+        """Write the events and take them in; the moment that they have. LogWriteError where they cannot be written."""
+        with self.lock:
+            if self._journal is None:
+                raise FlowError("the orchestrator is closed; make a new one on the same task_log_dir")
+            # As exact as the journal, so that what is read back is the same.
+            at = self._last = round(self.now() * 1e6) / 1e6
+            self._journal.append(events, at)
+            for one in events:
+                self.queue.apply(one, at)
+            return at
+
+    def open_for(self) -> None:
+        """Say in the journal that an orchestrator works here."""
+        self.append([event(facts.QUEUE_OPENED, "", "running", "added", {"pid": os.getpid()})])
+
+    def entry(self, task_id: Any) -> Entry:
+        """What the queue knows of a task; KeyError with the nearest id."""
+        found = self.queue.entries.get(task_id) if isinstance(task_id, str) else None
+        if found is None:
+            known = list(self.queue.entries)
+            raise KeyError("there is no task %r%s" % (task_id, did_you_mean(task_id, known, "queue() lists the tasks")))
+        return found
+
+    def close(self) -> None:
+        """Give the directory free. Twice does no harm."""
+        with self.lock:
+            journal, self._journal = self._journal, None
+        if journal is not None:
+            journal.close()
+
+
+def event(name: str, task: str, state: str, cause: str, detail: Any = None, **more: Any) -> Event:
+    """An event of the queue."""
+    return Event(name, task, more.pop("attempt", 0), more.pop("before", ""), state, cause, detail=detail, **more)
+
+
+def _locked(exc: LogLocked) -> LogLocked:
+    if exc.pid != os.getpid():
+        return exc
+    text = "an orchestrator of this process works in %s; close() that one first, or take another task_log_dir"
+    return LogLocked(text % exc.path, path=exc.path, pid=exc.pid)

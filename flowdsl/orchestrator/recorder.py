@@ -1,0 +1,149 @@
+"""The recorder: hears what happens in the runs of the queue, keeps records and results, and lets listeners know."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from concurrent.futures import Future
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from flowdsl.engine import events as ev
+from flowdsl.engine import states as st
+from flowdsl.engine.events import Event
+from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.parts import Parts
+from flowdsl.orchestrator.standing import Standing
+from flowdsl.orchestrator.statuses import STATUS_OF
+from flowdsl.run import Run
+
+__all__ = ["Recorder"]
+
+# What listeners hear when a task comes to its end, by its state.
+ENDED: Mapping[str, str] = {
+    st.SUCCEEDED: "taskComplete",
+    st.REUSED: "taskComplete",
+    st.SKIPPED: "taskComplete",
+    st.FAILED: "taskFailed",
+    st.TIMED_OUT: "taskFailed",
+    st.UPSTREAM_FAILED: "taskFailed",
+    st.CANCELLED: "taskCancelled",
+    st.INTERRUPTED: "taskFailed",
+}
+
+
+class Heard(NamedTuple):
+    """A batch of events of a run that are durable."""
+
+    run: Run
+    events: Sequence[Event]
+
+
+class Recorder:
+    """One thread that takes what runs say, in order, so that no run ever waits for a file or a listener of ours."""
+
+    def __init__(self, parts: Parts, when_over: Callable[[Run], None]) -> None:
+        self._parts = parts
+        self._when_over = when_over
+        self._queue: queue.SimpleQueue[Optional[Heard]] = queue.SimpleQueue()
+        self._thread: Optional[threading.Thread] = None
+        self._settled: Dict[str, Future[None]] = {}
+
+    def follow(self, run: Run) -> None:
+        """Hear of all that happens in a run, which has not begun; under the book's lock."""
+        self._settled[run.id] = Future()
+        run.follow(lambda at, events: self._queue.put(Heard(run, events)))
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="flowdsl-recorder", daemon=True)
+            self._thread.start()
+
+    def settled(self, run: Run) -> Future[None]:
+        """Done as soon as the run has ended and everything about it is written down."""
+        found = self._settled.get(run.id)
+        if found is None:
+            found = Future()
+            found.set_result(None)
+        return found
+
+    def close(self) -> None:
+        """Let the thread end when it has written down everything."""
+        self._queue.put(None)
+
+    def _work(self) -> None:
+        while True:
+            heard = self._queue.get()
+            if heard is None:
+                return
+            try:
+                self._take(heard)
+            except Exception:  # a full disk: the run's own journal has it all, and records are made again from it
+                logging.getLogger("flowdsl").exception("the records of run %r could not be kept", heard.run.id)
+            if heard.events and heard.events[-1].event == ev.RUN_ENDED:
+                self._end(heard.run)
+
+    def _take(self, heard: Heard) -> None:
+        parts, run = self._parts, heard.run
+        with parts.book.lock:
+            for event in heard.events:
+                entry = parts.book.queue.entries.get(event.task)
+                if entry is None or entry.run_id != run.id or entry.told:
+                    continue
+                if event.state in st.DONE_WELL and event.state != event.before:
+                    parts.values.put(entry, run[event.task])
+                now = parts.how(entry)
+                parts.records.write(entry, now)
+                self._tell(entry, now, event)
+
+    def _tell(self, entry: Entry, now: Standing, event: Event) -> None:
+        told = news(entry, event)
+        if told is not None:
+            name, more = told
+            if name == "taskComplete":
+                more["result"] = self._parts.records.record(entry, now)["result"]
+            if event.state in st.OPEN:  # the task may be further by now
+                more = {"status": STATUS_OF[event.state], "duration": None, **more}
+            self._parts.listeners.tell(name, {**payload(entry, now), **more})
+
+    def _end(self, run: Run) -> None:
+        """The run's last event: from now on what is known of it does not change."""
+        run.wait()
+        parts = self._parts
+        try:
+            with parts.book.lock:
+                parts.executions.end(run.id)
+                self._when_over(run)
+                parts.executions.forget_all_but(parts.book.queue.entries)
+                if parts.is_drained():
+                    parts.listeners.tell("queueDrained", {"tasks": parts.counts()})
+        finally:
+            self._settled.pop(run.id).set_result(None)
+
+
+def payload(entry: Entry, now: Standing) -> Dict[str, Any]:
+    """What every listener is told of a task."""
+    return {
+        "taskId": entry.definition.task_id,
+        "type": entry.definition.type,
+        "action": entry.definition.action,
+        "status": now.status,
+        "duration": now.duration,
+        "runId": now.run_id or None,
+    }
+
+
+def news(entry: Entry, event: Event) -> Optional[Tuple[str, Dict[str, Any]]]:
+    """What listeners hear of an event of a run: its name in the document's words, and what it says besides."""
+    detail: Mapping[str, Any] = event.detail or {}
+    if event.event == ev.ATTEMPT_STARTED:
+        return "taskStart", {"attempt": event.attempt}
+    if event.event == ev.ATTEMPT_PROGRESSED:
+        percent = detail.get("progress")
+        told = None if percent is None else percent * 100
+        return "taskProgress", {"attempt": event.attempt, "progress": told, "message": detail.get("message", "")}
+    if event.state == st.RETRY_WAIT and event.event in ev.ATTEMPT_STATE:
+        delay = round(detail.get("delay", 0.0) * 1000)
+        return "taskRetry", {"attempt": event.attempt, "error": detail.get("error"), "delay": delay}
+    if event.state not in ENDED or event.before == event.state:
+        return None
+    name = ENDED[event.state]
+    return name, {} if name == "taskComplete" else {"cause": event.cause, "causeTask": event.cause_task or None}

@@ -1,0 +1,268 @@
+"""The check of what `add_task` is told: every fault of every task at once, and nothing is added where there is one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Set, Tuple
+
+from flowdsl.definition.checks import check_name, check_number, shown
+from flowdsl.definition.function import check_function
+from flowdsl.definition.options import INHERIT
+from flowdsl.definition.suggest import did_you_mean, nearest
+from flowdsl.errors import ConfigError, CycleError, DefinitionError, GraphError
+from flowdsl.orchestrator.definition import KEYS, TaskDefinition
+from flowdsl.orchestrator.facts import Queue
+from flowdsl.orchestrator.handlers import Handlers, sources_of
+from flowdsl.orchestrator.ids import Ids, id_fault
+from flowdsl.orchestrator.options import MILLISECONDS, attempts
+from flowdsl.orchestrator.verification import check_verify
+from flowdsl.task import Task
+
+__all__ = ["Draft", "check_tasks"]
+
+
+_WHERE = re.compile(r"\A(task|action|task '[^']*'): ")  # the place that a check names; the list of faults says it once
+
+
+class Draft:
+    """One task on its way into the queue, and what was found wrong with it."""
+
+    def __init__(self, config: Mapping[str, Any], task_id: str) -> None:
+        self.config = config
+        self.task_id = task_id
+        self.type = "task"
+        self.action = ""
+        self.function: Any = None
+        self.values: Dict[str, Any] = {}
+        self.dependencies: Tuple[str, ...] = ()
+        self.faults: List[str] = []
+        self.wrong_edges = 0  # faults that are about dependencies
+        self.cycle: Tuple[str, ...] = ()
+
+    def try_to(self, check: Any, *args: Any, **more: Any) -> Any:
+        """What the check returns; None, and one fault more, where it raises."""
+        try:
+            return check(*args, **more)
+        except DefinitionError as exc:
+            self.faults.append(_WHERE.sub("", str(exc)))
+            return None
+
+    @property
+    def definition(self) -> TaskDefinition:
+        given = {"parameters": {}, **self.values}
+        return TaskDefinition(
+            self.task_id, self.type, self.action, dependencies=self.dependencies, function=self.function, **given
+        )
+
+
+def check_tasks(configs: Sequence[Any], queue: Queue, handlers: Handlers) -> List[TaskDefinition]:
+    """The definitions of the tasks, in the same order.
+
+    `timeout` is in milliseconds here, as the document has it. Raises ConfigError, GraphError or CycleError with every
+    fault that there is.
+    """
+    drafts = _named(configs, queue)
+    for draft in drafts:
+        _check_keys(draft)
+        _check_action(draft, handlers)
+        _check_values(draft)
+    for draft in drafts:
+        _check_dependencies(draft, drafts, queue)
+    _check_cycles(drafts)
+    for draft in drafts:
+        _check_arguments(draft, drafts, queue, handlers)
+    if any(draft.faults for draft in drafts):
+        _refuse(drafts)
+    return [draft.definition for draft in drafts]
+
+
+def _named(configs: Sequence[Any], queue: Queue) -> List[Draft]:
+    """A draft for each, with the id that it asks for or else the next one."""
+    ids, drafts = Ids(), []
+    taken: Set[str] = set(queue.ever)
+    for task_id in queue.ever:
+        ids.heard_of(task_id)
+    for config in configs:
+        given = config.get("taskId") if isinstance(config, Mapping) else None
+        draft = Draft(config if isinstance(config, Mapping) else {}, ids.peek())
+        if not isinstance(config, Mapping):
+            draft.faults.append("%s is not a dict of a task" % shown(config))
+        elif given is not None:
+            fault = id_fault(given, taken)
+            draft.faults += [fault] if fault else []
+            draft.task_id = given if isinstance(given, str) else draft.task_id
+        taken.add(draft.task_id)
+        ids.heard_of(draft.task_id)
+        drafts.append(draft)
+    return drafts
+
+
+def _check_keys(draft: Draft) -> None:
+    for key in draft.config:
+        if key not in KEYS:
+            ending = did_you_mean(key, KEYS, "the keys are " + ", ".join(KEYS))
+            draft.faults.append("there is no key %r%s" % (key, ending))
+
+
+def _check_action(draft: Draft, handlers: Handlers) -> None:
+    config = draft.config
+    draft.type = draft.try_to(check_name, config.get("type", "task"), "task", "type") or "task"
+    action = config.get("action")
+    if action is None:
+        draft.faults.append("action is missing; give the word for what is to be done, or a function")
+    elif isinstance(action, str):
+        draft.action = draft.try_to(check_name, action, "task", "action") or ""
+        if draft.action and handlers.find(draft.action, draft.type) is None:
+            advice = "register one: @orchestrator.handler(%r)" % draft.action
+            text = "there is no handler for action %r of type %r%s"
+            draft.faults.append(text % (draft.action, draft.type, did_you_mean(draft.action, handlers.actions, advice)))
+    else:
+        _take_function(draft, action)
+
+
+def _take_function(draft: Draft, action: Any) -> None:
+    if not callable(action):
+        draft.faults.append("action=%s is neither a word nor a function" % shown(action))
+        return
+    name = action.name if isinstance(action, Task) else getattr(action, "__name__", type(action).__name__)
+    before = len(draft.faults)
+    if not isinstance(action, Task):
+        draft.try_to(check_function, action, "action")
+    if len(draft.faults) == before:
+        draft.function = action
+        draft.action = draft.try_to(check_name, name.strip("<>"), "task", "action") or ""
+
+
+def _check_values(draft: Draft) -> None:
+    config, values = draft.config, draft.values
+    values["target"] = config.get("target")
+    values["parameters"] = _parameters(draft, config.get("parameters"))
+    priority, hint = config.get("priority"), "the larger goes first"
+    if priority is not None:
+        values["priority"] = draft.try_to(check_number, priority, "priority", "task", hint=hint)
+    if config.get("timeout", INHERIT) is not INHERIT:
+        values["timeout"] = draft.try_to(check_timeout_ms, config["timeout"])
+    if config.get("retries") is not None and config["retries"] is not INHERIT:
+        values["retries"] = draft.try_to(attempts, config["retries"], "retries", "task")
+    values["verify"] = draft.try_to(check_verify, config.get("verify"), "task")
+
+
+def _parameters(draft: Draft, given: Any) -> Dict[str, Any]:
+    if isinstance(given, Mapping) and all(isinstance(key, str) for key in given):
+        return dict(given)
+    if given is not None:
+        draft.faults.append("parameters=%s is not a dict with str keys" % shown(given))
+    return {}
+
+
+def check_timeout_ms(value: Any) -> Optional[float]:
+    """Seconds from milliseconds; None is no limit."""
+    if value is None:
+        return None
+    return check_number(value, "timeout", "task", above=0, hint=MILLISECONDS + ", or None for no limit") / 1000
+
+
+# ---- dependencies
+
+
+def _check_dependencies(draft: Draft, drafts: Sequence[Draft], queue: Queue) -> None:
+    """Ids stay ids; an action is the one task that has it, of the queue or of those that come with this one."""
+    written = draft.config.get("dependencies")
+    names = [written] if isinstance(written, str) else written if written is not None else []
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        draft.faults.append("dependencies=%s is not a list of ids or actions" % shown(written))
+        return
+    actions = {name: entry.definition.action for name, entry in queue.entries.items()}
+    actions.update({other.task_id: other.action for other in drafts})
+    found: Dict[str, None] = {}
+    for name in names:
+        those = [task_id for task_id, action in actions.items() if action == name and task_id != draft.task_id]
+        if name in actions and name != draft.task_id:
+            found[name] = None
+        elif len(those) == 1 and name != draft.task_id:
+            found[those[0]] = None
+        else:
+            draft.faults.append(_wrong_edge(draft, name, those, actions))
+            draft.wrong_edges += 1
+    draft.dependencies = tuple(found)
+
+
+def _wrong_edge(draft: Draft, name: str, those: Sequence[str], actions: Mapping[str, str]) -> str:
+    if name == draft.task_id:
+        return "it depends on itself; take %r out of dependencies" % name
+    if those:
+        return "dependency %r is ambiguous: %s have that action; give an id" % (name, _listed(those))
+    if name == draft.action:
+        return "it depends on itself: %r is its own action; take it out of dependencies" % name
+    others = {task_id: action for task_id, action in actions.items() if task_id != draft.task_id}
+    known = [*others, *others.values()]
+    near = nearest(name, known)
+    ending = did_you_mean(name, known, "add that task first")
+    if near is not None and near not in others:
+        ending += " (%s)" % _listed([task_id for task_id, action in others.items() if action == near])
+    return "it depends on %r, which is no task%s" % (name, ending)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+
+
+def _check_cycles(drafts: Sequence[Draft]) -> None:
+    """Only tasks that are added together can wait for each other."""
+    edges = {draft.task_id: list(draft.dependencies) for draft in drafts}
+    done: Set[str] = set()
+    for draft in drafts:
+        path = _cycle_from(draft.task_id, edges, done)
+        if path:
+            draft.cycle = path
+            draft.faults.append("cycle: " + " -> ".join(path))
+            return
+
+
+def _cycle_from(start: str, edges: Mapping[str, List[str]], done: Set[str]) -> Tuple[str, ...]:
+    """The cycle that is met on the way from here, in the order of waiting; empty where there is none."""
+    path: Dict[str, None] = {}
+    waiting = [(start, False)]
+    while waiting:
+        name, leaving = waiting.pop()
+        if leaving:
+            done.add(path.popitem()[0])
+        elif name in path:
+            walked = list(path)
+            return (*walked[walked.index(name) :], name)
+        elif name not in done and name in edges:
+            path[name] = None
+            waiting.append((name, True))
+            waiting += [(other, False) for other in edges[name]]
+    return ()
+
+
+def _check_arguments(draft: Draft, drafts: Sequence[Draft], queue: Queue, handlers: Handlers) -> None:
+    """Whether the handler can be called; only asked where all else is well."""
+    if draft.faults:
+        return
+    actions = {other.task_id: other.action for other in drafts}
+    actions.update({name: entry.definition.action for name, entry in queue.entries.items()})
+    handler = draft.try_to(handlers.of, draft.definition)
+    if handler is not None:
+        known = [(name, actions[name]) for name in draft.dependencies]
+        draft.try_to(sources_of, handler.function, draft.values["parameters"], known)
+
+
+def _refuse(drafts: Sequence[Draft]) -> NoReturn:
+    bad = [draft for draft in drafts if draft.faults]
+    several = len(drafts) > 1
+    lines = []
+    for draft in bad:
+        where = "task %r: " % draft.task_id if several else ""
+        lines += [where + fault for fault in draft.faults]
+    count = "1 fault" if len(lines) == 1 else "%d faults" % len(lines)
+    text = "nothing was added: %s\n" % count + "\n".join("  - " + line for line in lines)
+    if len(lines) == 1:
+        text = "nothing was added: " + lines[0]
+    cycle = next((draft.cycle for draft in bad if draft.cycle), ())
+    if len(lines) == 1 and cycle:
+        raise CycleError(text, cycle)
+    if len(lines) == sum(draft.wrong_edges for draft in bad):
+        raise GraphError(text)
+    raise ConfigError(text)
