@@ -351,10 +351,11 @@ class Run:
     def timeline(self) -> Timeline:
         """The attempts on a time axis: a picture in a notebook, text elsewhere, rows in `.frame`."""
         from flowdsl.analysis.timeline import Timeline
+        from flowdsl.views.static import image
         from flowdsl.views.timeline import timeline_svg
 
         with self._driver.core.reading() as snapshot:
-            return Timeline(snapshot, timeline_svg)
+            return Timeline(snapshot, timeline_svg, embed=image)
 
     def critical_path(self) -> pd.DataFrame:
         """A DataFrame that says which tasks made the run long; see `flowdsl.analysis.critical.critical_path`."""

@@ -116,9 +116,10 @@ class PastRun:
     def timeline(self) -> Timeline:
         """The attempts on a time axis: a picture in a notebook, text elsewhere, rows in `.frame`."""
         from flowdsl.analysis.timeline import Timeline
+        from flowdsl.views.static import image
         from flowdsl.views.timeline import timeline_svg
 
-        return Timeline(self._snapshot, timeline_svg, now=None if self.done else time.time())
+        return Timeline(self._snapshot, timeline_svg, embed=image, now=None if self.done else time.time())
 
     def critical_path(self) -> pd.DataFrame:
         """A DataFrame that says which tasks made the run long; see `flowdsl.analysis.critical.critical_path`."""

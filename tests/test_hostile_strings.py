@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from base64 import b64decode
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
@@ -20,7 +21,9 @@ from click.testing import CliRunner
 import flowdsl
 from flowdsl import Flow, Retry, Run, RunFailed, Skip
 from flowdsl.cli import main
+from flowdsl.facts import facts
 from flowdsl.views import dot
+from flowdsl.views.controls import Controls
 from flowdsl.views.lines import LineView
 from flowdsl.views.renderer import find_dot, render
 from flowdsl.views.screen import ScreenMaker
@@ -211,10 +214,14 @@ def add_live(made: Views, run: Run) -> None:
     snapshot = run.snapshot()
     row = next(row for row in snapshot.tasks.values() if row.name.startswith("d "))
     before, row.state, row.progress = row.state, "running", 0.5
-    screen = ScreenMaker(run.graph).make(snapshot, 2e9)
+    snapshot.counts["running"] += 1
+    controls = Controls(note=row.message, facts=partial(facts, run))
+    chosen = next(name for name in snapshot.tasks if name.startswith("c "))
+    screen = ScreenMaker(run.graph, controls).make(snapshot, 2e9, chosen)
+    snapshot.counts["running"] -= 1
     row.state, row.progress = before, None
     made.svg["live picture"] = screen.svg
-    for part in ("headline", "table", "news"):
+    for part in ("headline", "table", "news", "panel"):
         made.html[f"live {part}"] = getattr(screen, part)
 
 
@@ -294,4 +301,4 @@ def with_context(what: str, check: Any, *arguments: Any) -> Any:
 
 def test_enough_views_were_looked_at(hostile: Tuple[str, Views]) -> None:
     _, views = hostile
-    assert (len(views.html), len(views.svg), len(views.text)) == (14, 9, 27)
+    assert (len(views.html), len(views.svg), len(views.text)) == (16, 9, 27)

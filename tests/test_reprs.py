@@ -98,7 +98,7 @@ def test_a_card_of_a_task_says_what_it_is() -> None:
     card = shown(clean)["text/html"]
     assert "(flights, rows=7)" in card
     assert "Drops what is not known." in card
-    assert "2 retries, timeout 60.0 s" in card
+    assert "2 retries, timeout 60 s" in card
     assert "flow etl, " in card
 
 

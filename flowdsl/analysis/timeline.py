@@ -83,16 +83,21 @@ def timeline_frame(snapshot: Snapshot, now: Optional[float] = None) -> pd.DataFr
 class Timeline:
     """A timeline that draws itself in a notebook and prints itself elsewhere; `.frame` has what it shows.
 
-    `draw` makes an SVG from bars.
+    `draw` makes an SVG from bars, and `embed` HTML from that, for what shows no SVG of a stranger.
     """
 
     def __init__(
-        self, snapshot: Snapshot, draw: Optional[Callable[[List[Bar]], str]] = None, *, now: Optional[float] = None
+        self,
+        snapshot: Snapshot,
+        draw: Optional[Callable[[List[Bar]], str]] = None,
+        *,
+        embed: Optional[Callable[[str], str]] = None,
+        now: Optional[float] = None,
     ) -> None:
         self._bars = timeline_bars(snapshot, now)
         which = "run" if options.stable_repr else f"run {snapshot.run_id}"
         self._title = f"{which}: {snapshot.state}, {len(self._bars)} attempts"
-        self._draw = draw
+        self._draw, self._embed = draw, embed
         self.frame = timeline_frame(snapshot, now)
 
     def svg(self) -> str:
@@ -103,11 +108,14 @@ class Timeline:
         bundle = {"text/plain": repr(self)}
         try:
             picture = self.svg()
+            page = self._embed(picture) if picture and self._embed is not None else ""
         except Exception as exc:  # a picture that cannot be drawn must not be a traceback in the user's cell
             bundle["text/plain"] += f"\n(no picture: {type(exc).__name__}: {exc})"
         else:
             if picture:
                 bundle["image/svg+xml"] = picture
+            if page:
+                bundle["text/html"] = page
         return bundle
 
     def __repr__(self) -> str:

@@ -8,7 +8,6 @@ from typing import Any, List, Mapping, Sequence, Tuple
 from flowdsl.views.escape import clean, esc, safe_repr, shorten
 from flowdsl.views.palette import GREY, INK, STALE
 from flowdsl.views.table import html_table
-from flowdsl.views.times import given_duration
 
 __all__ = ["details_html", "options_text", "signature"]
 
@@ -78,7 +77,7 @@ def _options(spec: Any) -> Sequence[str]:
     said: Mapping[str, Any] = {
         "each of %s": ", ".join(spec.map),
         "%s": f"{retries} retr{'y' if retries == 1 else 'ies'}" if retries else "",
-        "timeout %s": given_duration(spec.timeout) if timed else "",
+        "timeout %s": f"{spec.timeout:g} s" if timed else "",
         "in a %s": spec.isolation if isinstance(spec.isolation, str) else "",
         "when %s": spec.run_when.replace("_", " ") if spec.run_when != "all_succeeded" else "",
         "uses %s": ", ".join(spec.uses),

@@ -13,7 +13,7 @@ from flowdsl.views.output import running_output_html
 from flowdsl.views.palette import GREY, counts_text, look
 from flowdsl.views.panel import panel_html
 from flowdsl.views.static import BUDGET
-from flowdsl.views.table import pill, states_of
+from flowdsl.views.table import items_of, pill, states_of
 from flowdsl.views.times import steady
 from flowdsl.views.under_way import more, under_way
 from flowdsl.views.watch import News, Watch, running
@@ -89,7 +89,7 @@ class ScreenMaker:
         if self._painted[0] != seq:
             if self._picture is None:
                 self._picture = Picture(self._graph, self._limits[0])
-            self._painted = (seq, self._picture.svg(states_of(snapshot)))
+            self._painted = (seq, self._picture.svg(states_of(snapshot), items_of(snapshot)))
         return self._painted[1]
 
     def _headline(self, snapshot: Any, counts: Mapping[str, int], now: float) -> str:

@@ -52,7 +52,7 @@ def test_a_row_says_signature_needs_options_and_doc() -> None:
     assert "flights||(path=&#x27;jan.csv&#x27;, *, rows=7)" in text
     assert "Reads the flights." in text
     assert "And more" not in text
-    assert "3 retries, timeout 60.0 s, in a process, priority 2, tags prepare" in text
+    assert "3 retries, timeout 60 s, in a process, priority 2, tags prepare" in text
     assert "table = clean, later = flights" in text
     assert "report (done)" in text
     assert "when all done" in text

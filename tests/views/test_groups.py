@@ -10,14 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowdsl.definition.graph import Graph
+from flowdsl.engine.rows import TaskRow
+from flowdsl.engine.snapshot import Snapshot, fold
 from flowdsl.graph import drawable
 from flowdsl.views import dot
 from flowdsl.views.dot import render_svg, to_dot
 from flowdsl.views.drawing import drawing, faces
 from flowdsl.views.layout import layered_svg
 from flowdsl.views.mermaid import to_mermaid
+from flowdsl.views.screen import ScreenMaker
+from flowdsl.views.shape import shape_of
+from flowdsl.views.static import run_html, run_text
 from flowdsl.views.text import tree
-from tests.views.samples import graph_of, small
+from tests.views.samples import batches, begun, graph_of, small, started, succeeded
 from tests.views.test_layout import apart, boxes_of
 
 TAGS = {"flights": "ingest", "weather": "ingest", "clean": "prepare"}
@@ -106,3 +111,32 @@ def test_stale_tasks_are_marked_in_every_kind_of_picture() -> None:
     assert to_mermaid(graph).count("\u25b3 stale") == 2
     assert tree(graph).count("\u25b3 clean (stale)") == 1
     assert "\u25b3 stale" not in render_svg(graph, dict.fromkeys(graph.tasks, "succeeded"))
+
+
+def half_done() -> Snapshot:
+    """A run of `mapped()`: one of three items has succeeded, one has failed."""
+    steps = [*begun(mapped()), *started("airports", 0.1), succeeded("airports", 0.2)]
+    snapshot = fold(batches(*steps))
+    row = snapshot.tasks["delays"]
+    row.state, row.cause, row.size, row.items = "running", "started", 3, {"succeeded": 1, "failed": 1, "running": 1}
+    for index in range(3):
+        item = snapshot.tasks[f"delays[{index}]"] = TaskRow(f"delays[{index}]")
+        item.map_of, item.map_index = "delays", index
+    return snapshot
+
+
+def test_a_mapped_task_that_runs_is_one_box_and_one_row_with_how_far_it_is() -> None:
+    snapshot = half_done()
+    screen = ScreenMaker(mapped()).make(snapshot, 1_700_000_001.0)
+    assert "\u25ba 2/3  \u2717 1" in screen.svg
+    html = run_html(mapped(), snapshot)
+    assert ">2/3  \u2717 1<" in html
+    assert "delays[" not in html
+    assert run_text(mapped(), snapshot).count("delays") == 1
+    assert shape_of(snapshot).tasks["delays"].map
+    assert list(shape_of(snapshot).tasks) == ["airports", "delays"]
+
+
+def test_the_counts_of_a_mapped_task_that_failed_bear_its_icon_once() -> None:
+    shown = faces(drawing(mapped()), {"delays": "failed"}, items={"delays": "3/3  \u2717 1"})
+    assert shown["n1"].text == "3/3  \u2717 1"
