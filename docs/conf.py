@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import flowdsl
+
+sys.path.insert(0, str(Path(__file__).parent))  # `example_flow`, which a page shows
 
 project = "flowdsl"
 author = "flowdsl contributors"
 copyright = "2026, flowdsl contributors"
 version = release = flowdsl.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.intersphinx"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.intersphinx",
+    "flowdsl.orchestrator.documentation_sphinx",
+]
 exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
 html_theme = "furo"
 html_title = f"flowdsl {release}"
