@@ -13,6 +13,7 @@ __all__ = ["DocumentationOutdated", "differences"]
 _REGION = re.compile(r"<!-- flowdsl: (?:contents|picture|statistics) -->.*?<!-- flowdsl: end -->", re.DOTALL)
 _ANCHORED = re.compile(r'^(?=<a id="[a-z0-9-]+"></a>$|<h[1-6] id=")', re.MULTILINE)
 _NAME = re.compile(r'^(?:<a id="[^"]*"></a>\s*#+ (?P<md>.*)|<h[1-6] id="[^"]*">(?P<html>.*?)</h)')
+_LINK = re.compile(r"\[([^\]]*)\]\(#[a-z0-9-]+\)")
 _TAGS = re.compile(r"<[^>]*>")
 SHOWN = 6  # lines of a section
 
@@ -55,7 +56,7 @@ def _sections(page: str) -> Dict[str, List[str]]:
 
 def _changes(old: Sequence[str], new: Sequence[str]) -> str:
     lines = [
-        line[0] + " " + " ".join(_TAGS.sub(" ", line[1:]).replace("\\", "").split())
+        line[0] + " " + " ".join(_LINK.sub(r"\1", _TAGS.sub(" ", line[1:])).replace("\\", "").split())
         for line in difflib.unified_diff(old, new, n=0, lineterm="")
         if line[:1] in "+-" and line[:3] not in ("---", "+++")
     ]
