@@ -66,7 +66,7 @@ def test_every_public_name_can_be_had() -> None:
 
 def test_the_api_page_documents_every_public_name_and_no_other(repository: Path) -> None:
     page = (repository / "docs" / "api.md").read_text(encoding="utf-8")
-    documented = re.findall(r"auto(?:function|class|exception|data):: flowdsl\.(\w+)\b", page)
+    documented = re.findall(r"auto(?:function|class|exception|data):: flowdsl\.(?!orchestrator\.)(\w+)\b", page)
     assert sorted(documented) == sorted(name for name in flowdsl.__all__ if name != "__version__")
 
 
