@@ -238,9 +238,9 @@ class Run:
         mapped = name in self.graph.mapped
         if name in results.values and not (mapped and self._ended_badly(name)):
             return results.values[name]
-        if name not in self:
-            raise KeyError("run %r has no task %r%s" % (self.id, name, did_you_mean(name, self.graph.tasks)))
         item = results.item(name)
+        if item is NOTHING and name not in self:
+            raise KeyError("run %r has no task %r%s" % (self.id, name, did_you_mean(name, self.graph.tasks)))
         return self._refuse(name) if item is NOTHING else item
 
     def _ended_badly(self, name: str) -> bool:
@@ -260,8 +260,11 @@ class Run:
         text = "task %r has no result: it is %s (%s)%s" % (name, state, cause, guilty)
         if cause == "items_failed":
             text += "; the items that succeeded are there one by one: run['%s[0]']" % name
-        outcome = self._driver.core.errors.get((row.cause_task if row is not None else "") or name)
-        raise TaskResultError(text, task=name, state=state, cause=cause) from (outcome.exception if outcome else None)
+        blamed = (row.cause_task if row is not None else "") or name
+        outcome = self._driver.core.errors.get(blamed)
+        error = TaskResultError(text, task=name, state=state, cause=cause)
+        found = tuple(one for one in self.failures if one.task == blamed)
+        raise self._shown(error, found) from (outcome.exception if outcome else None)
 
     def __contains__(self, name: object) -> bool:
         return name in self.graph or (isinstance(name, str) and self._has_item(name))
@@ -427,7 +430,8 @@ class Run:
         finally:  # where warnings are errors, what failed still comes first
             if failed:
                 found = self.failures
-                raise RunFailed(self._obituary(found), run=self, failures=found) from self._first_exception(found)
+                error = RunFailed(self._obituary(found), run=self, failures=found)
+                raise self._shown(error, found) from self._first_exception(found)
         return self
 
     def warn_of_abandoned(self) -> None:
@@ -440,6 +444,21 @@ class Run:
             frame = users_frame()
             place = (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("flowdsl", 0)
             warnings.warn_explicit(text, AbandonedWarning, *place, registry={})
+
+    def _shown(self, error: Any, found: Tuple[Failure, ...]) -> Any:
+        """The same error, as it is to look under a cell."""
+        error._render_traceback_ = lambda: self._rendered(error, found)
+        return error
+
+    def _rendered(self, error: BaseException, found: Tuple[Failure, ...]) -> List[str]:
+        from flowdsl.views.raised import rendered
+
+        advice = ["mend it, run its cell again, and then: run = flowdsl.last_run().rerun(failed=True)"]
+        if getattr(found[0].exception if found else None, "__traceback__", None) is not None:
+            advice.append("a debugger where it happened: raise flowdsl.last_run().failures[0].exception, then %debug")
+        said = [line.strip() for line in str(error).splitlines()[1:]]
+        held = [line for line in said if line.startswith("not run: ")]
+        return rendered(error, found, self.snapshot(), [*held, *(advice if found else ()), *said[-1:]])
 
     @staticmethod
     def _first_exception(found: Tuple[Failure, ...]) -> Optional[BaseException]:

@@ -57,7 +57,7 @@ class Results:
     def item(self, name: str) -> Any:
         """The result of `delays[3]`, or NOTHING."""
         task, index = split(name)
-        values = self.lists.get(task, ())
+        values: Any = self.lists.get(task) or (self.values.get(task, ()) if task in self._graph.mapped else ())
         return values[index] if index is not None and index < len(values) else NOTHING
 
     @property

@@ -48,8 +48,8 @@ class Kernel:
         """Set a cell going."""
         return str(self._client.execute(code, store_history=True))
 
-    def finish(self, cell: str) -> Reply:
-        """Wait for the end of a cell that was set going."""
+    def finish(self, cell: str, messages: Optional[List[Any]] = None) -> Reply:
+        """Wait for the end of a cell that was set going; everything that it sent is added to `messages`."""
         outputs: List[Dict[str, Any]] = []
         error, traceback = None, ""
         until = time.monotonic() + PATIENCE
@@ -57,6 +57,8 @@ class Kernel:
             message = self._client.get_iopub_msg(timeout=PATIENCE)
             if message["parent_header"].get("msg_id") != cell:
                 continue
+            if messages is not None:
+                messages.append(message)
             kind, content = message["msg_type"], message["content"]
             if kind == "status" and content["execution_state"] == "idle":
                 return Reply(outputs, error, traceback)

@@ -10,6 +10,8 @@ from typing import Dict, Iterator, List
 
 import pytest
 
+import flowdsl
+
 pytest.importorskip("ipykernel", reason="ipykernel is in the extra `test`")
 from tests.notebooks.kernel import PATIENCE, Kernel, kernel
 
@@ -117,10 +119,27 @@ def test_an_error_in_a_task_shows_the_line_of_the_cell(cells: Kernel) -> None:
     reply = cells.run("after.run(display='none')")
     assert reply.error == "RunFailed"
     assert re.search(r"-> 4 +return table\[wanted\]", reply.traceback)
-    assert "task 'broken' failed (raised): KeyError: 'nobody'" in reply.traceback
+    assert "task broken failed" in reply.traceback
+    assert "KeyError: 'nobody'" in reply.traceback
     assert "not run: after" in reply.traceback
-    head, _, _ = reply.traceback.partition("direct cause")
-    assert "flowdsl" not in head, "the task's own traceback begins in the task"
+    assert "run = flowdsl.last_run().rerun(failed=True)" in reply.traceback
+    assert f"{flowdsl_folder()}" not in reply.traceback, "only lines of the user are shown"
+
+
+def flowdsl_folder() -> str:
+    return str(Path(flowdsl.__file__).parent)
+
+
+def test_a_result_that_is_not_there_shows_the_line_of_the_task_that_failed(cells: Kernel) -> None:
+    cells.value("@task(retries=1)\ndef broken():\n    raise ValueError('no rows')")
+    cells.value("@task\ndef after(broken): return 1")
+    cells.value("run = after.run(display='none', raise_on_failure=False, executor='processes')")
+    reply = cells.run("run['after']")
+    assert reply.error == "TaskResultError"
+    assert "because of task 'broken'" in reply.traceback
+    assert "task broken failed, attempt 2 of 2" in reply.traceback
+    assert re.search(r"-> 3 +raise ValueError", reply.traceback)
+    assert f"{flowdsl_folder()}" not in reply.traceback
 
 
 def test_the_results_of_a_failed_run_can_still_be_had(cells: Kernel) -> None:
