@@ -363,12 +363,13 @@ def _tell_end(worker: WorkerProcess, errand: Errand, message: pipe.Message) -> N
     if message.kind == pipe.WITHDRAWN:
         _give_back(errand.job, errand.job.returned)
         return
-    errand.is_over()
     try:
         outcome, _, seconds = payload.unpack(message.body, errand.job.book)
     except BaseException as exc:
         outcome, seconds = payload.died(exc), 0.0
-    errand.job.ended(outcome, "", worker.detail, errand.ago(seconds) if errand.is_one_of_many else 0.0)
+    with errand.job.together():
+        errand.is_over()
+        errand.job.ended(outcome, "", worker.detail, errand.ago(seconds) if errand.is_one_of_many else 0.0)
 
 
 def _give_back_all(jobs: Sequence[Job]) -> None:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import pickle
-import sys
-from typing import Any, Callable, Dict, FrozenSet, Mapping, Optional, Sequence, Tuple
+from operator import is_
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import cloudpickle
 
 from flowdsl.definition.options import Retry
 from flowdsl.executors.sharing import Book
+from flowdsl.executors.standing import PLAIN, used_by
 
-PLAIN: FrozenSet[type] = frozenset((type(None), bool, int, float, complex, str, bytes))
 MANY = 1000  # tasks whose functions are remembered
 
 Policy = Tuple[Callable[..., Any], Optional[Callable[[Any], Any]], Retry]  # a call without its arguments
 
-_packed: Dict[Tuple[int, ...], Tuple[Policy, bytes]] = {}
+_packed: Dict[Tuple[int, ...], Tuple[Policy, List[Any], bytes]] = {}
 _opened: Dict[bytes, Policy] = {}
 
 
@@ -33,22 +33,25 @@ def dump_arguments(task: str, attempt: int, args: Sequence[Any], kwargs: Mapping
 
 
 def dump_policy(policy: Policy) -> Tuple[bool, bytes]:
-    """Whether all of it travels by reference to modules, so that it may be remembered; and the bytes.
+    """Whether the bytes may be remembered, and the bytes.
 
-    What travels by value is pickled every time: its globals and what it closes over may have changed.
+    They may where it can be seen that nothing has changed of what they were made of; else it is pickled every time.
     """
     key = tuple(map(id, policy))
+    used = used_by(policy[0], policy[1]) if _is_lasting(policy[2]) else None
     found = _packed.get(key)
-    if found is not None:
-        return True, found[1]
+    if found is not None and used is not None and _are_same(used, found[1]):
+        return True, found[2]
     data: bytes = cloudpickle.dumps(policy)
-    function, verify, retry = policy
-    lasting = _is_importable(function) and (verify is None or _is_importable(verify)) and _is_lasting(retry)
-    if lasting:
+    if used is not None:
         if len(_packed) >= MANY:
             _packed.clear()
-        _packed[key] = (policy, data)  # with the policy, so that the numbers stay its own
-    return lasting, data
+        _packed[key] = (policy, used, data)  # with the policy, so that the numbers stay its own
+    return used is not None, data
+
+
+def _are_same(these: Sequence[Any], those: Sequence[Any]) -> bool:
+    return len(these) == len(those) and all(map(is_, these, those))
 
 
 def load_policy(lasting: bool, data: bytes) -> Policy:
@@ -65,15 +68,3 @@ def load_policy(lasting: bool, data: bytes) -> Policy:
 
 def _is_lasting(retry: Retry) -> bool:
     return retry.retry_on is Exception and not retry.give_up_on
-
-
-def _is_importable(function: Any) -> bool:
-    """Whether another process gets this very function, or class, by importing its module."""
-    module = getattr(function, "__module__", None)
-    path = getattr(function, "__qualname__", None)
-    if not isinstance(path, str) or module in (None, "__main__") or cloudpickle.list_registry_pickle_by_value():
-        return False
-    found: Any = sys.modules.get(module)
-    for name in path.split("."):
-        found = getattr(found, name, None)
-    return found is function

@@ -220,6 +220,9 @@ class Driver:
     @contextmanager
     def together(self) -> Iterator[None]:
         """What this thread reports within it is taken in one turn, at its end."""
+        if getattr(self._mine, "reports", None) is not None:  # within another
+            yield
+            return
         reports: List[Report] = []
         self._mine.reports = reports
         try:
