@@ -79,7 +79,7 @@ def _make(base: Path) -> Optional[Tuple[str, int]]:
     """A new directory there, for this user alone, and its lock, held."""
     with contextlib.suppress(OSError):
         for _ in range(TRIES):
-            place = tempfile.mkdtemp(prefix=_prefix(), dir=str(base))
+            place = tempfile.mkdtemp(prefix="%s%d-" % (_prefix(), os.getpid()), dir=str(base))
             with contextlib.suppress(OSError):
                 lock = _lock(Path(place))
                 if lock is not None:

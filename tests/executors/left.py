@@ -33,10 +33,10 @@ def descriptors() -> Set[str]:
 
 
 def shared_files() -> Set[str]:
-    """What flowdsl has in shared memory and among the temporary files, each directory with what is in it."""
+    """What this process has in shared memory and among the temporary files, each directory with what is in it."""
     found = set()
     for base in {"/dev/shm", tempfile.gettempdir()}:
-        for path in Path(base).glob("flowdsl-*"):
+        for path in Path(base).glob("flowdsl-*-%d-*" % os.getpid()):
             found |= {str(path), *map(str, path.rglob("*"))}
     return found
 

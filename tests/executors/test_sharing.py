@@ -20,9 +20,9 @@ from hypothesis import strategies as some
 import flowdsl
 from flowdsl import Flow
 from flowdsl.executors import buffers, processes, sharing
-from flowdsl.executors.space import Space
+from flowdsl.executors.space import Space, sweep
 from tests.executors.arrays import SIZE, count_files, look, mapped, numbers
-from tests.executors.left import Before, shared_files, wait_until
+from tests.executors.left import Before, shared_files
 
 pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="there are worker processes on POSIX only"),
@@ -183,7 +183,8 @@ def test_a_file_goes_when_nobody_asks_for_it_any_more(flow: Flow) -> None:
     for number in range(1, 6):
         before = "t%d" % (number - 1)
         flow.task(name="t%d" % number, depends_on={"x": before})(lambda x: x + 1)
-    flow.task(name="count", depends_on={"x": "t5"})(lambda x: (count_files(), float(x[0])))
+    me = os.getpid()
+    flow.task(name="count", depends_on={"x": "t5"})(lambda x: (count_files(me), float(x[0])))
     files, first = run(flow, targets=["count"], keep="targets")["count"]
     assert first == 5
     assert files <= 2, "of six results, at most the last and the one that it was made of"
@@ -217,7 +218,9 @@ def test_results_that_arrive_too_late_leave_nothing(flow: Flow) -> None:
 
 
 CRASH = """
-    import os, sys, numpy, flowdsl
+    import os, pathlib, sys, numpy, flowdsl
+    from flowdsl.executors import space
+    space.SHARED_MEMORY = pathlib.Path("/nowhere")
     flow = flowdsl.Flow("crash", isolation="process", log_dir=sys.argv[1])
     flow.task(name="made")(lambda: numpy.zeros(1_000_000))
     flow.task(name="kills")(lambda made, parent=os.getpid(): os.kill(parent, 9))
@@ -225,11 +228,16 @@ CRASH = """
 """
 
 
-def test_what_a_crash_leaves_behind_is_removed_by_the_next_process(log_dir: Path) -> None:
-    subprocess.run([sys.executable, "-c", textwrap.dedent(CRASH), str(log_dir)], timeout=60, check=False)
-    assert any("flowdsl-" in path for path in shared_files()), "a dead process cannot tidy up"
-    command = [sys.executable, "-c", "from flowdsl.executors.space import Space; Space().close()"]
-    assert wait_until(lambda: subprocess.run(command, check=True, timeout=60) and shared_files() == set(), 20)
+def test_what_a_crash_leaves_behind_is_swept_away(log_dir: Path, tmp_path: Path) -> None:
+    base = tmp_path / "shared"
+    base.mkdir()
+    command = [sys.executable, "-c", textwrap.dedent(CRASH), str(log_dir)]
+    subprocess.run(command, timeout=60, check=False, env={**os.environ, "TMPDIR": str(base)})
+    (left,) = base.iterdir()
+    assert len(list(left.iterdir())) == 2, "a lock and an array: a dead process cannot tidy up"
+    (base / "flowdsl-0-of-somebody-else").touch()
+    sweep(base)
+    assert [path.name for path in base.iterdir()] == ["flowdsl-0-of-somebody-else"]
 
 
 def test_a_sweep_leaves_the_directories_of_the_living_alone() -> None:
