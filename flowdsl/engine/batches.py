@@ -6,7 +6,7 @@ out one by one.
 
 from __future__ import annotations
 
-from typing import Dict, List, Sequence
+from typing import Dict, List, Mapping, Sequence
 
 __all__ = ["Batches"]
 
@@ -19,8 +19,8 @@ class Batches:
 
     def __init__(self, max_workers: int) -> None:
         self._max_workers = max_workers
-        self._left: Dict[int, List[int]] = {}  # member -> [how many of its batch have not ended], shared
-        self._began: Dict[int, float] = {}
+        self.left: Dict[int, List[int]] = {}  # member -> [how many of its batch have not ended], shared
+        self.began: Dict[int, float] = {}  # items that run, and since when
         self._mean: Dict[int, float] = {}  # mapped task -> seconds that an item takes
 
     def most(self, owner: int, waiting: int) -> int:
@@ -37,22 +37,20 @@ class Batches:
     def join(self, members: Sequence[int]) -> None:
         """These have gone out together."""
         left = [len(members)]
-        self._left.update(dict.fromkeys(members, left))
+        self.left.update(dict.fromkeys(members, left))
 
     def leave(self, number: int) -> bool:
         """The attempt is over, or will not begin; True where its slot is free again."""
-        left = self._left.pop(number, None)
+        left = self.left.pop(number, None)
         if left is None:
             return True
         left[0] -= 1
         return not left[0]
 
-    def begin(self, number: int, now: float) -> None:
-        self._began[number] = now
-
-    def end(self, number: int, owner: int, now: float) -> None:
-        """An item has come to its end: that is how long they take."""
-        began = self._began.pop(number, None)
+    def end(self, number: int, owners: Mapping[int, int], now: float) -> None:
+        """Where this is an item, that is how long they take."""
+        began = self.began.pop(number, None)
         if began is not None:
+            owner = owners[number]
             mean = self._mean.get(owner, now - began)
             self._mean[owner] = mean + WEIGHT * (now - began - mean)

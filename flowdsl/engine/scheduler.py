@@ -61,6 +61,7 @@ class Scheduler:
         self._draw = draw
         self._queue = ReadyQueue(limits or {})
         self._table = TaskTable(self._push)
+        self._owners = self._table.maps.owner  # of items; empty in most runs
         self._timers = Timers()
         self._batches = Batches(max_workers)
         self._sealed = False
@@ -197,7 +198,7 @@ class Scheduler:
             self._begin(number, message.detail, now, events)
         else:
             self._launched.add(number)
-            if table.maps.owner and self._kinds[kind].batches:
+            if self._owners and self._kinds[kind].batches:
                 self._launch_with_siblings(number, kind, effects)
 
     def _launch_with_siblings(self, number: int, kind: str, effects: List[Any]) -> None:
@@ -245,8 +246,8 @@ class Scheduler:
             self._set_grace(number, now)
         elif policy.timeout is not None:
             self._timers.set(number, now + policy.timeout, DEADLINE)
-        if table.maps.owner and self._kinds[policy.kind].batches:
-            self._batches.begin(number, now)
+        if self._owners and number in self._owners and self._kinds[policy.kind].batches:
+            self._batches.began[number] = now
 
     def _note(self, message: ev.Note, now: float, events: List[Event], effects: List[Any]) -> None:
         number = self._table.number[message.task]
@@ -271,8 +272,8 @@ class Scheduler:
             self._timers.drop(number)
         if self._lost:
             self._lost.pop(number, None)
-        if table.maps.owner and number in table.maps.owner:
-            self._batches.end(number, table.maps.owner[number], now)
+        if self._batches.began:
+            self._batches.end(number, table.maps.owner, now)
         if mechanism == "abandoned":
             self._abandon(number)
         else:
@@ -532,7 +533,7 @@ class Scheduler:
             self.busy -= 1
 
     def _free_slot(self, number: int) -> None:
-        if self._batches.leave(number):
+        if not self._batches.left or self._batches.leave(number):
             self.busy -= 1
         if self._table.uses[number]:
             self._queue.give_back(self._table.uses[number])

@@ -60,7 +60,7 @@ class Core:
         self._wall = time.time()
         self._zero = time.monotonic()
         self._fold = Fold(self.lock)
-        self.clock = self._fold.clock  # seconds by task, of those that succeeded
+        self.clock: Dict[str, float] = {}  # seconds by task, of those that succeeded
 
     def now(self) -> float:
         """Seconds since the run's start, by the monotonic clock."""
@@ -78,7 +78,7 @@ class Core:
             self._events += events
             first = events[0]
             if first.event == ev.ATTEMPT_SUCCEEDED and outcome is not None:
-                self.results.put(first.task, outcome.value)
+                self._keep(first.task, outcome)
             elif first.event != ev.ATTEMPT_STARTED or len(events) > 1:
                 self._note(events, outcome)
             if self.results.lists and len(events) > 1:
@@ -96,6 +96,13 @@ class Core:
                 self.expansions.append(effect.task)
             else:
                 self.closing = True
+
+    def _keep(self, task: str, outcome: Outcome) -> None:
+        self.clock[task] = outcome.seconds
+        if task[-1] == "]":
+            self.results.put_item(task, outcome.value)
+        else:
+            self.results.values[task] = outcome.value
 
     def commit(self, now: float) -> None:
         """Make what has happened durable: nothing that follows from it may begin before this returns."""
@@ -152,7 +159,7 @@ class Core:
                 exception = TaskTimeout("task %r %s" % (event.task, told["error"]))
                 self.errors[event.task] = Outcome("timed_out", "timeout", exception=exception, error=told["error"])
             elif event.event == ev.ATTEMPT_SUCCEEDED and outcome is not None:
-                self.results.put(event.task, outcome.value)
+                self._keep(event.task, outcome)
             elif outcome is not None and event.event in ENDS:
                 self.errors[event.task] = outcome
 

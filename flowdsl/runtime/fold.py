@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Iterator, List, Sequence
 
-from flowdsl.engine.events import ATTEMPT_STARTED, ATTEMPT_SUCCEEDED, Batch, Event
+from flowdsl.engine.events import Batch, Event
 from flowdsl.engine.snapshot import Snapshot
 
 WIDTH = len(Event._fields)
@@ -17,27 +17,21 @@ class Fold:
 
     Until then all events lie in one flat list, field behind field: a list of tuples would be walked by every full
     collection of the garbage collector, which cost a run of no-ops 4 us a task. `lock` is the one under which batches
-    come. `clock` has the seconds that each task took; an entry is negative until its task has succeeded.
+    come.
     """
 
     def __init__(self, lock: threading.Lock) -> None:
         self._lock = lock
-        self.clock: Dict[str, float] = {}
         self._flat: List[Any] = []
         self._snapshot = Snapshot()
         self._reading = threading.Lock()
 
     def add(self, seq: int, at: float, events: Sequence[Event]) -> None:
         """Take a batch; under the lock."""
-        flat, clock = self._flat, self.clock
+        flat = self._flat
         flat += (seq, at, len(events))
         for event in events:
             flat += event
-            kind = event[0]
-            if kind == ATTEMPT_STARTED:  # as `storage.durations.note`, without a call
-                clock[event[1]] = -at
-            elif kind == ATTEMPT_SUCCEEDED:
-                clock[event[1]] += at
 
     @contextmanager
     def reading(self) -> Iterator[Snapshot]:

@@ -36,12 +36,10 @@ class Results:
         if keep == "targets":
             self._uses = {name: len(graph.downstream(name)) for name in graph.tasks}
 
-    def put(self, name: str, value: Any) -> None:
-        if name[-1] == "]":
-            task, index = split(name)
-            self.lists[task][index or 0] = value
-        else:
-            self.values[name] = value
+    def put_item(self, name: str, value: Any) -> None:
+        """The result of `delays[3]`; that of a task goes to `values`."""
+        task, index = split(name)
+        self.lists[task][index or 0] = value
 
     def open(self, task: str, size: int) -> None:
         """Room for the items of a mapped task."""

@@ -49,7 +49,7 @@ class Faults:
         self._draw = rng.random
         self._rng = rng
         self._aside = random.Random(hash(rng.getstate()))  # so that what it draws changes no other draw
-        self._most_items = 40 if self._aside.random() < 0.2 else 5
+        self._most_items = 40 if self._aside.random() < 0.4 else 5
         self._kinds = kinds
         self._names = tuple(kinds)
         fault = 0.0 if rng.random() < 0.1 else 1.0

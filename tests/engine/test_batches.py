@@ -119,9 +119,8 @@ def test_items_that_hold_a_limit_do_not_wait_for_each_other_behind_it() -> None:
 
 def test_a_batch_is_never_longer_than_the_target() -> None:
     batches = Batches(2)
-    batches.begin(1, 0.0)
-    batches.end(1, 7, TARGET / 3)
+    batches.began.update({1: 0.0, 2: 0.0})
+    batches.end(1, {1: 7}, TARGET / 3)
     assert batches.most(7, 10_000) == 3
-    batches.begin(2, 0.0)
-    batches.end(2, 8, 10 * TARGET)
+    batches.end(2, {2: 8}, 10 * TARGET)
     assert batches.most(8, 10_000) == 1
