@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, FrozenSet, List, Tuple, Union
 
 from flowdsl.definition import graph as definition
+from flowdsl.definition.checks import check_count
 
 if TYPE_CHECKING:
     import graphviz
 
 Pictures = Union[Dict[str, str], Tuple[Dict[str, str], Dict[str, Any]]]  # data by MIME type; metadata if there is any
+
+_BOXES = "it is how many boxes there may be, 1 or more"
 
 __all__ = ["Graph", "drawable", "pictures"]
 
@@ -34,17 +37,23 @@ class Graph(definition.Graph):
         except Exception:  # a picture is never worth an error
             return super().__repr__()
 
-    def to_graphviz(self) -> graphviz.Digraph:
-        """The graph for the `graphviz` package, to change and to render; its nodes are called n0, n1, ..."""
+    def to_graphviz(self, *, boxes: int = 150) -> graphviz.Digraph:
+        """The graph for the `graphviz` package, to change and to render; its nodes are called n0, n1, ...
+
+        Tasks that are more than `boxes` (1 or more) are put together, as in the picture.
+        """
         from flowdsl.views.dot import to_graphviz
 
-        return to_graphviz(self)
+        return to_graphviz(self, boxes=check_count(boxes, "boxes", "to_graphviz", least=1, hint=_BOXES))
 
-    def to_mermaid(self) -> str:
-        """The graph as the text of a Mermaid flowchart, for pages that draw such."""
+    def to_mermaid(self, *, boxes: int = 150) -> str:
+        """The graph as the text of a Mermaid flowchart, for pages that draw such.
+
+        Tasks that are more than `boxes` (1 or more) are put together, as in the picture.
+        """
         from flowdsl.views.mermaid import to_mermaid
 
-        return to_mermaid(self)
+        return to_mermaid(self, boxes=check_count(boxes, "boxes", "to_mermaid", least=1, hint=_BOXES))
 
     def save(self, path: Union[str, PathLike[str]]) -> Path:
         """Write the picture to `path` and return the path; its suffix says which kind.

@@ -265,7 +265,7 @@ def test_text_holds_no_control_characters_and_no_line_of_a_users_making(hostile:
 LABEL = r'"(?:[^"\[\]<>{}|`;#]|#\d+;|<br>)*"'  # entities, and what has no meaning in Mermaid
 MERMAID = "|".join(
     (
-        r"flowchart LR|  end|  class [n\d,]+ c\d+|  classDef c\d+ [\w:#, -]+",
+        r"flowchart LR|  end|  class [ng\d,]+ \w+|  classDef \w+ [\w:#, -]+",
         rf"  subgraph g\d+\[{LABEL}\]",
         rf" +n\d+(?:\({LABEL}\)|\[\[{LABEL}\]\]|\(\[{LABEL}\]\))",
         rf"  n\d+ (?:-->|-\.->)(?:\|{LABEL}\|)? n\d+",

@@ -64,9 +64,9 @@ def to_dot(graph: Any, states: Optional[Mapping[str, str]] = None) -> str:
     return str(to_graphviz(graph, states).source)
 
 
-def to_graphviz(graph: Any, states: Optional[Mapping[str, str]] = None) -> graphviz.Digraph:
+def to_graphviz(graph: Any, states: Optional[Mapping[str, str]] = None, boxes: int = MANY_BOXES) -> graphviz.Digraph:
     """`graph` as an object of the graphviz package, coloured by `states` where they are given."""
-    picture = drawing(graph)
+    picture = drawing(graph, boxes)
     return digraph(picture, faces(picture, states, graph.given, stale=stale_of(graph)))
 
 

@@ -6,7 +6,7 @@ import re
 from typing import Any, Dict, List, Mapping, Optional
 
 from flowdsl.views.dot import stale_of
-from flowdsl.views.drawing import PILED, Box, Drawing, Face, drawing, faces
+from flowdsl.views.drawing import MANY_BOXES, PILED, Box, Drawing, Face, drawing, faces
 from flowdsl.views.escape import clean
 from flowdsl.views.palette import GREY, INK, OUTLINE
 
@@ -17,9 +17,9 @@ _SPECIAL = re.compile(
 )
 
 
-def to_mermaid(graph: Any, states: Optional[Mapping[str, str]] = None) -> str:
+def to_mermaid(graph: Any, states: Optional[Mapping[str, str]] = None, boxes: int = MANY_BOXES) -> str:
     """`graph` as a flowchart, coloured by `states` where they are given; nodes are called n0, n1, ..."""
-    picture = drawing(graph)
+    picture = drawing(graph, boxes)
     shown = faces(picture, states, graph.given, stale=stale_of(graph))
     lines = ["flowchart LR"]
     for group in picture.groups:
@@ -53,6 +53,9 @@ def _styles(picture: Drawing, shown: Mapping[str, Face]) -> List[str]:
         ink, edge = (GREY, f"{GREY},stroke-dasharray:4 3") if fill == "none" else (INK, OUTLINE)
         lines.append(f"  classDef c{at} fill:{fill},stroke:{edge},color:{ink}")
         lines.append(f"  class {','.join(ids)} c{at}")
+    if picture.groups:
+        lines.append(f"  classDef frame fill:none,stroke:{GREY},color:{GREY}")
+        lines.append(f"  class {','.join(group.id for group in picture.groups)} frame")
     return lines
 
 

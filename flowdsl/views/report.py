@@ -109,7 +109,7 @@ def _failures(snapshot: Any, output: Callable[[str], str], texts: _Texts) -> str
 def _failure(one: Any, output: Callable[[str], str], texts: _Texts) -> str:
     error = ": ".join(text for text in (one.error_type, one.error) if text) or st.CAUSES.get(one.cause, one.cause)
     tries = f" after {one.attempts} attempts" if one.attempts > 1 else ""
-    head = f"<b>{esc(shorten(one.task, 80))}</b> {pill(look(one.state))}{tries} {esc(shorten(error, 600))}"
+    head = f"<b>{esc(shorten(one.task, 80))}</b> {pill(look(one.state))}{tries} {esc(shorten(error, 300))}"
     printed = texts.tail(_asked(output, one.task), _OUTPUT)
     said = f'<div style="color:{GREY}">what it printed last</div>{printed}' if printed else ""
     return f'<div style="margin:10px 0"><div>{head}</div>{texts.tail(one.traceback or "", _TRACEBACK)}{said}</div>'

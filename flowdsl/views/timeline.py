@@ -13,7 +13,7 @@ from flowdsl.views.svg import root
 
 __all__ = ["timeline_svg"]
 
-MOST_BARS = 2000
+MOST_BARS = 1000
 MOST_LANES = 60
 _WIDTH, _BAR, _LANE, _TOP, _RIGHT = 1000.0, 18.0, 28.0, 8.0, 24.0  # pixels
 _CHAR = 6.6  # of text at 11 px
@@ -37,7 +37,7 @@ def timeline_svg(rows: Any) -> str:
 
     `rows` is the frame of `analysis.timeline`, or any iterable of mappings or objects with `task attempt state worker
     queued_s start_s end_s`; what has no start is left out. A bar is an attempt, the thin line before it its waiting, a
-    dotted line leads to the retry. At most 2,000 bars are drawn, failures first, then the longest; the legend says how
+    dotted line leads to the retry. At most 1,000 bars are drawn, failures first, then the longest; the legend says how
     many are not.
     """
     spans = in_step(spans_of(rows)) if options.stable_repr else spans_of(rows)

@@ -6,7 +6,8 @@ reported as unused.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Coroutine, Dict, List, Optional, Tuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Coroutine, Dict, FrozenSet, List, Optional, Tuple
 
 import flowdsl
 from flowdsl import Flow, Graph, Retry, Run, Task, current_flow, last_run, task
@@ -91,6 +92,12 @@ assert_type(last_run(), Optional[Run])
 assert_type(etl.graph(), Graph)
 assert_type(plain.graph(), Graph)
 assert_type(etl.graph().upstream("plain"), Tuple[str, ...])
+assert_type(etl.graph().stale, FrozenSet[str])
+assert_type(etl.graph().to_mermaid(boxes=50), str)
+assert_type(etl.graph().save("etl.svg"), Path)
+assert_type(run.report("run.html"), Path)
+assert_type(flowdsl.options.stable_repr, bool)
+flowdsl.options.stabel_repr = True  # type: ignore[attr-defined]
 assert_type(etl["plain"], Task[Any, Any])
 assert_type(list(etl), List[str])
 assert_type(current_flow(), Flow)

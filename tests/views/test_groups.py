@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from flowdsl.definition.graph import Graph
 from flowdsl.engine.rows import TaskRow
 from flowdsl.engine.snapshot import Snapshot, fold
+from flowdsl.errors import ConfigError
 from flowdsl.graph import drawable
 from flowdsl.views import dot
 from flowdsl.views.dot import render_svg, to_dot
@@ -22,7 +23,7 @@ from flowdsl.views.screen import ScreenMaker
 from flowdsl.views.shape import shape_of
 from flowdsl.views.static import run_html, run_text
 from flowdsl.views.text import tree
-from tests.views.samples import batches, begun, graph_of, small, started, succeeded
+from tests.views.samples import batches, begun, fan, graph_of, small, started, succeeded
 from tests.views.test_layout import apart, boxes_of
 
 TAGS = {"flights": "ingest", "weather": "ingest", "clean": "prepare"}
@@ -111,6 +112,15 @@ def test_stale_tasks_are_marked_in_every_kind_of_picture() -> None:
     assert to_mermaid(graph).count("\u25b3 stale") == 2
     assert tree(graph).count("\u25b3 clean (stale)") == 1
     assert "\u25b3 stale" not in render_svg(graph, dict.fromkeys(graph.tasks, "succeeded"))
+
+
+def test_other_programs_get_as_many_boxes_as_are_asked_for() -> None:
+    graph = drawable(fan(300))
+    assert graph.to_graphviz().source.count("id=n") == 2
+    assert graph.to_graphviz(boxes=400).source.count("id=n") == 301
+    assert graph.to_mermaid(boxes=400).count(" --> ") == 300
+    with pytest.raises(ConfigError, match="boxes=0"):
+        graph.to_mermaid(boxes=0)
 
 
 def half_done() -> Snapshot:
