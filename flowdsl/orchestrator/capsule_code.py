@@ -11,6 +11,7 @@ from types import CodeType, FunctionType
 from typing import Any, Dict, Iterator, List, Tuple
 
 from flowdsl.orchestrator.capsule import Code
+from flowdsl.orchestrator.work import Work
 from flowdsl.views.users_line import is_foreign
 
 __all__ = ["code_of", "functions_of", "names_in", "plain_function"]
@@ -20,8 +21,8 @@ MOST = 200  # functions that are looked at for one task
 
 def plain_function(function: Any) -> Any:
     """The function behind partials, wrappers, methods and callable objects; the object itself where there is none."""
-    while isinstance(function, partial):
-        function = function.func
+    while isinstance(function, (partial, Work)):  # Work: a task of the queue, whose handler is meant
+        function = function.function if isinstance(function, Work) else function.func
     function = inspect.unwrap(getattr(function, "__func__", function))
     if not isinstance(function, (FunctionType, type)) and isinstance(type(function).__call__, FunctionType):
         return type(function).__call__

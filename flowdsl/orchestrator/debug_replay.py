@@ -13,6 +13,7 @@ from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import InputError
 from flowdsl.executors.current import Current, enter, leave
 from flowdsl.executors.outcome import Call, check_verdict, keep_users_traceback
+from flowdsl.orchestrator.work import Work
 
 __all__ = ["changed", "directly", "perform_here"]
 
@@ -23,6 +24,9 @@ def changed(call: Call, spec: TaskSpec, changes: Mapping[str, Any]) -> Call:
     places = {name: at for at, name in enumerate(leading[: len(call.args)])}
     names = [one.name for one in spec.parameters]
     open_ended = any(one.kind == VAR_KEYWORD for one in spec.parameters)
+    if isinstance(call.function, Work):
+        work, changes = _of_the_queue(call.function, changes)
+        call, names, open_ended = call._replace(function=work), list(call.kwargs), False
     args: List[Any] = list(call.args)
     kwargs: Dict[str, Any] = dict(call.kwargs)
     for name, value in changes.items():
@@ -33,6 +37,16 @@ def changed(call: Call, spec: TaskSpec, changes: Mapping[str, Any]) -> Call:
         else:
             kwargs[name] = value
     return call._replace(args=args, kwargs=kwargs)
+
+
+def _of_the_queue(work: Work, changes: Mapping[str, Any]) -> Tuple[Work, Dict[str, Any]]:
+    """A task of the queue with another target and other parameters; and the changes that are results, by id."""
+    own = {name: value for name, value in changes.items() if name in work.task["parameters"]}
+    task = {**work.task, "parameters": {**work.task["parameters"], **own}}
+    if "target" in changes and "target" not in own:
+        task["target"] = changes["target"]
+    rest = {name: value for name, value in changes.items() if name not in own and name != "target"}
+    return type(work)(work.function, task, work.sources), rest
 
 
 def directly(function: Callable[[], Any]) -> Any:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Callable, List, NamedTuple, Optional
 
 from flowdsl.definition.checks import refuse
 from flowdsl.flow import Flow
+from flowdsl.orchestrator.documentation_statistics import past_runs
+from flowdsl.orchestrator.launching import FLOW
+from flowdsl.orchestrator.task_orchestrator import TaskOrchestrator
 from flowdsl.run import Run, last_run
 from flowdsl.runs import PastRun, Runs
 from flowdsl.task import Task
 
 __all__ = ["Subject", "subject_of"]
+
+QUEUE_RUNS = 5  # runs of a queue that are read back: each `execute_...` is one
 
 
 class Subject(NamedTuple):
@@ -37,9 +43,19 @@ def subject_of(subject: Any, flow: Any = None) -> Subject:  # noqa: RET503 - ref
         return _of_flow(subject.flow)
     if isinstance(subject, Flow):
         return _of_flow(subject)
-    if hasattr(subject, "runs") and hasattr(subject, "owns_run"):  # a TaskOrchestrator
-        return Subject(list(subject.runs), subject.owns_run, _flow_of(flow))
+    if isinstance(subject, TaskOrchestrator):
+        return _of_queue(subject, flow)
     refuse("DebugOrchestrator", "subject", subject, "is no run, flow, task or orchestrator")
+
+
+def _of_queue(orchestrator: TaskOrchestrator, flow: Any) -> Subject:
+    """The runs of its log directory: the latest ones read back, and those that begin."""
+    log_dir = Path(orchestrator.options.task_log_dir).absolute()
+
+    def wants(run: Run) -> bool:
+        return run.flow == FLOW and run.dir.parent == log_dir
+
+    return Subject(list(past_runs(log_dir, FLOW))[-QUEUE_RUNS:], wants, _flow_of(flow))
 
 
 def _of_flow(flow: Flow) -> Subject:

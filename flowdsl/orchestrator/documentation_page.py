@@ -10,10 +10,12 @@ from typing import Any, Iterator, List, Mapping, NamedTuple, Sequence, Tuple
 
 from flowdsl.definition import graph as definition
 from flowdsl.definition.options import INHERIT
+from flowdsl.definition.parameters import parameters_of
 from flowdsl.orchestrator import documentation_blocks as doc
 from flowdsl.orchestrator.documentation_blocks import Block, Line
 from flowdsl.orchestrator.documentation_glossary import STATES
 from flowdsl.orchestrator.documentation_statistics import TaskStatistics, span, statistics_of
+from flowdsl.orchestrator.work import Work
 from flowdsl.views.dot import Picture
 from flowdsl.views.escape import clean, safe_repr, shorten
 from flowdsl.views.times import given_duration
@@ -125,8 +127,17 @@ def _overview(graph: Any, names: Sequence[str]) -> Block:
     rows = []
     for name in names:
         needs = doc.joined(_task(source) for source in graph.upstream(name))
-        rows.append(((_task(name),), (doc.text(clean(graph[name].doc)),), needs))
+        rows.append(((_task(name),), (doc.text(_first_line(graph[name])),), needs))
     return doc.Table(("task", "what it does", "needs"), tuple(rows))
+
+
+def _first_line(spec: Any) -> str:
+    """What a task does, in a line; of a task of the queue its action, too."""
+    said = clean(spec.doc)
+    if not isinstance(spec.function, Work):
+        return said
+    action = clean(spec.function.task["action"])
+    return "%s: %s" % (action, said) if said and action else said or action
 
 
 # ---- a task
@@ -137,24 +148,37 @@ def _section(name: str, graph: Any, statistics: Mapping[str, TaskStatistics]) ->
     yield doc.Heading(3, (doc.text(clean(name)),), anchor_of(name))
     yield doc.Code(_signature(spec), "python")
     yield from _docstring(spec)
-    facts = [*_edges(name, graph), *_options(spec)]
+    facts = [*_queued(spec), *_edges(name, graph), *_options(spec)]
     if facts:
         yield doc.Facts(tuple(facts))
     if name in statistics:
         yield doc.Region("statistics", (doc.Facts((("past runs", (doc.text(_told(statistics[name])),)),)),))
 
 
+def _queued(spec: Any) -> Iterator[Tuple[str, Line]]:
+    """What the queue says of a task: its action and target, the names of its parameters."""
+    if isinstance(spec.function, Work):
+        task = spec.function.task
+        for name in ("action", "target"):
+            if task[name]:
+                yield name, (doc.text(clean(task[name]) if isinstance(task[name], str) else _shown(task[name])),)
+        if task["parameters"]:
+            yield "parameters", doc.joined(doc.code(clean(one)) for one in task["parameters"])
+
+
 def _signature(spec: Any) -> str:
     """The function's name and parameters, as it was written; never raises, whatever defaults and annotations do."""
     parts: List[str] = []
-    for at, one in enumerate(spec.parameters):
-        if one.kind == 3 and not any(other.kind in (2, 3) for other in spec.parameters[:at]):
+    function = spec.function.function if isinstance(spec.function, Work) else spec.function
+    parameters = parameters_of(function) if isinstance(spec.function, Work) else spec.parameters
+    for at, one in enumerate(parameters):
+        if one.kind == 3 and not any(other.kind in (2, 3) for other in parameters[:at]):
             parts.append("*")
         default = "=" + _shown(one.default) if one.has_default else ""
         parts.append("%s%s%s" % ({2: "*", 4: "**"}.get(one.kind, ""), clean(one.name), default))
-        if one.kind == 0 and (at + 1 == len(spec.parameters) or spec.parameters[at + 1].kind != 0):
+        if one.kind == 0 and (at + 1 == len(parameters) or parameters[at + 1].kind != 0):
             parts.append("/")
-    name = getattr(spec.function, "__name__", spec.name)
+    name = getattr(function, "__name__", spec.name)
     head = "async def" if spec.is_async else "def"
     whole = "%s %s(%s)" % (head, clean(name), ", ".join(parts))
     return whole if len(whole) <= 100 else "%s %s(\n    %s,\n)" % (head, clean(name), ",\n    ".join(parts))

@@ -9,7 +9,9 @@ from flowdsl.definition.checks import refuse
 from flowdsl.engine.policy import ONCE
 from flowdsl.flow import Flow
 from flowdsl.orchestrator.documentation_page import Defaults
+from flowdsl.orchestrator.documentation_queue import queue_flow
 from flowdsl.orchestrator.documentation_statistics import past_runs
+from flowdsl.orchestrator.task_orchestrator import TaskOrchestrator
 from flowdsl.run import Run
 from flowdsl.task import Task
 
@@ -35,8 +37,8 @@ def documented(subject: Any, runs: Optional[Sequence[Any]]) -> Documented:
     if isinstance(subject, (Flow, Task)):
         flow = subject.flow if isinstance(subject, Task) else subject.newest
         return Documented(subject.graph(), _defaults(flow), _runs(flow, runs))
-    if hasattr(subject, "documented_flow"):  # a TaskOrchestrator: its queue as a flow
-        flow = subject.documented_flow()
+    if isinstance(subject, TaskOrchestrator):
+        flow = queue_flow(subject)
         return Documented(flow.graph(), _defaults(flow), _runs(flow, runs))
     return _refused(subject)
 
