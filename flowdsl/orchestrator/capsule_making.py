@@ -18,6 +18,7 @@ from flowdsl.storage.reading import read_journal
 
 __all__ = ["FAILED", "arguments_of", "capsules_of", "failed_attempts", "map_name", "named_values", "stacks_of"]
 
+OUTPUT = 64_000  # characters of an attempt's output that its capsule has
 FAILED = frozenset((st.FAILED, st.TIMED_OUT, st.INTERRUPTED))
 Digest = Callable[[Any], str]
 
@@ -64,7 +65,7 @@ def _from_journal(run: Any, attempt: Any, stacks: Mapping[Tuple[str, int], str])
         error=attempt.error or "",
         traceback=attempt.traceback or "",
         stacks=stacks.get((attempt.task, attempt.attempt), ""),
-        output=_output(run, attempt.task),
+        output=_output(run, attempt),
         started_at=attempt.started_at,
         duration_s=attempt.duration_s,
         worker=attempt.worker or "",
@@ -123,11 +124,13 @@ def _argument(parameter: str, value: Any, edge: Any, item: str, digest: Digest) 
     return Argument(parameter, "result", edge.source, path, type_name(value), digest(value))
 
 
-def _output(run: Any, task: str) -> str:
+def _output(run: Any, attempt: Any) -> str:
+    """What the attempt printed; the end of it, where that is long."""
     try:
-        return str(run.output(task))
-    except (FlowError, LookupError, OSError):
+        said = str(run.output(attempt.task, attempt=attempt.attempt))
+    except (FlowError, LookupError, OSError, ValueError):
         return ""
+    return said if len(said) <= OUTPUT else "… (%d characters before)\n%s" % (len(said) - OUTPUT, said[-OUTPUT:])
 
 
 def stacks_of(run: Any, attempts: Iterable[Any]) -> Dict[Tuple[str, int], str]:

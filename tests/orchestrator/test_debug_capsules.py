@@ -64,6 +64,19 @@ def test_every_failed_attempt_has_a_capsule(flow: Flow) -> None:
     assert DebugOrchestrator(run(flow)).inspect("clean", attempt=1).attempt == 1
 
 
+def test_a_capsule_has_what_its_own_attempt_printed_and_the_end_where_that_is_long(log_dir: Path) -> None:
+    flow = Flow("talks", log_dir=log_dir)
+
+    @flow.task(retries=1)
+    def talks() -> None:
+        print("x" * 100_000, "attempt %d" % flowdsl.current().attempt)
+        raise ValueError
+
+    debug = DebugOrchestrator(run(flow))
+    assert debug.inspect("talks", attempt=1).output.endswith("attempt 1\n")
+    assert debug.inspect("talks").output.endswith("attempt 2\n") and len(debug.inspect("talks").output) < 70_000
+
+
 def test_the_text_of_a_capsule_shows_error_inputs_and_source(flow: Flow) -> None:
     text = repr(DebugOrchestrator(run(flow)).inspect("clean"))
     assert text.startswith("task 'clean', attempt 2: failed (raised)")
