@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
-import signal
 import threading
-from contextlib import contextmanager
 from functools import partial
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Callable, List, Mapping, NamedTuple, Optional, Tuple
 from weakref import WeakSet
 
 from flowdsl.definition.graph import Graph
@@ -18,11 +15,11 @@ from flowdsl.definition.options import RunOptions
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.facts import facts
 from flowdsl.run import Origin, Run
-from flowdsl.runtime.crew import Slot
 from flowdsl.runtime.driver import Driver
 from flowdsl.runtime.launch import prepare
 from flowdsl.runtime.plan import Defaults
 from flowdsl.runtime.results import Kept
+from flowdsl.runtime.signals import listening
 from flowdsl.views.controls import Controls
 
 if TYPE_CHECKING:
@@ -51,7 +48,6 @@ def run_here(
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
-        driver.start()
         _wait_here(driver, view)
     return run.check()
 
@@ -143,16 +139,23 @@ def _view(options: RunOptions, graph: Graph, driver: Driver, controls: Controls)
 
 
 def _wait_here(driver: Driver, view: Any) -> None:
-    try:
-        while not driver.finished.wait(LOOK):
-            if view is not None:
-                view.paint()
-    except KeyboardInterrupt:
-        driver.cancel("keyboard_interrupt")
-        driver.finished.wait()
-        raise
-    finally:
-        _close(view)
+    """Start the run and wait for its end; a stop in the middle of that, and a second one, wait for it too."""
+    with listening(driver) as heard:
+        try:
+            driver.start()
+            while not driver.finished.wait(LOOK):
+                if view is not None:
+                    view.paint()
+        except BaseException as exc:  # what a handler raises that is not ours, or a stop long after the first
+            _going.add(driver)
+            driver.cancel("keyboard_interrupt" if isinstance(exc, KeyboardInterrupt) else "cancel_requested")
+            if not heard.interrupted:
+                driver.finished.wait()
+            raise
+        finally:
+            _close(view)
+    if heard.interrupted:
+        raise KeyboardInterrupt
 
 
 def _paint_behind(driver: Driver, view: Any) -> None:
@@ -207,36 +210,10 @@ def _run_inline(driver: Driver, view: Any) -> None:
     """Every attempt in this thread; a view is painted from another."""
     slot = driver.new_slot()
     _paint_behind(driver, view)
-    with _interrupts(driver, slot) as interrupted:
+    with listening(driver, slot) as heard:
         driver.run_here(slot)
-    if interrupted:
+    if heard.interrupted:
         raise KeyboardInterrupt
-
-
-@contextmanager
-def _interrupts(driver: Driver, slot: Slot) -> Iterator[list[int]]:
-    """While this thread feeds the machine, Ctrl-C is raised only in a task's own code; elsewhere it is noted.
-
-    Yields a list that holds something once there was one. Only the main thread hears of signals, and a handler that
-    somebody else has installed is left alone.
-    """
-    noted: list[int] = []
-
-    def note(number: int, frame: Optional[FrameType]) -> None:
-        noted.append(number)
-        driver.cancel("keyboard_interrupt")
-        if slot.in_user_code:
-            raise KeyboardInterrupt
-
-    on_main = threading.current_thread() is threading.main_thread()
-    if not on_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield noted
-        return
-    before = signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def end_what_goes_on() -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 from typing import Any, List
 
@@ -14,6 +15,7 @@ import pytest
 
 import flowdsl
 from flowdsl.engine.check import check_batches
+from flowdsl.storage.lock import locked_by
 from flowdsl.storage.reading import read_journal
 from tests.executors.left import alive, running, wait_until
 
@@ -53,6 +55,8 @@ SCRIPT = """
     def never(sleeps):
         begin()
 
+    if how == "handler":
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(9))
     if how == "exit":
         run = flow.start(display=None)
         while len(open(os.path.join(log_dir, "pids")).readlines()) < 3:
@@ -98,7 +102,46 @@ def test_an_interrupt_of_the_kernel_cancels_the_run_and_leaves_nothing(log_dir: 
     assert flowdsl.load_runs(log_dir)[0].state == "cancelled"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+def is_closed(log_dir: Path) -> bool:
+    """Whether the one run there has been written to its end, by nobody any more."""
+    past = flowdsl.load_runs(log_dir)[0]
+    check_batches(read_journal(past.dir).batches, max_workers=5)
+    return past.state == "cancelled" and locked_by(Path(past.dir)) is None
+
+
+def test_more_stops_during_the_clean_up_do_not_hinder_it(log_dir: Path) -> None:
+    kernel = Kernel(log_dir, "run")
+    for _ in range(20):
+        os.killpg(kernel.process.pid, signal.SIGINT)
+        time.sleep(0.003)
+    said, _ = kernel.process.communicate(timeout=30)
+    assert kernel.nothing_is_left()
+    assert (kernel.process.returncode, said) == (7, "cancelled ['keyboard_interrupt'] ['killed']\n")
+    assert is_closed(log_dir)
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_after_sigterm_a_script_cancels_its_run_and_dies_of_it(log_dir: Path, times: int) -> None:
+    kernel = Kernel(log_dir, "run")
+    for _ in range(times):
+        os.kill(kernel.process.pid, signal.SIGTERM)
+    kernel.process.communicate(timeout=30)
+    assert kernel.process.returncode == -signal.SIGTERM
+    assert kernel.nothing_is_left()
+    assert is_closed(log_dir)
+    assert set(flowdsl.load_runs(log_dir)[0].attempts["mechanism"]) == {"killed"}
+
+
+def test_a_handler_of_the_users_for_sigterm_is_left_alone(log_dir: Path) -> None:
+    kernel = Kernel(log_dir, "handler")
+    os.kill(kernel.process.pid, signal.SIGTERM)
+    kernel.process.communicate(timeout=30)
+    assert kernel.process.returncode == 9
+    assert kernel.nothing_is_left()
+    assert is_closed(log_dir)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_workers_die_with_the_kernel_however_it_dies(log_dir: Path, number: int) -> None:
     kernel = Kernel(log_dir, "run")
     os.kill(kernel.process.pid, number)
