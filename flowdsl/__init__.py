@@ -106,5 +106,12 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """What `%load_ext flowdsl` does: the magics `%%task` and `%flow`."""
+    from flowdsl.notebook import load
+
+    load(shell)
+
+
 def __dir__() -> List[str]:
     return sorted({*globals(), *__all__})

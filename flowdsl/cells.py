@@ -7,7 +7,7 @@ import json
 import re
 import tokenize
 from pathlib import Path
-from typing import Any, List, NamedTuple, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 from flowdsl.errors import DefinitionError
 
@@ -15,6 +15,7 @@ __all__ = ["Piece", "read_pieces"]
 
 # `%magic`, `!command`, `name?`, and their results given to a name: what only IPython understands.
 _MAGIC = re.compile(r"(?P<indent>\s*)(?P<names>[\w\s,]+=\s*)?(?:[%!?].*|[\w.]+\?{1,2})\s*$")
+_TASK = re.compile(r"\s*%%task\b(.*)(?:\n|$)")
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
 _OF_PYTHON = frozenset(("time", "timeit", "capture", "prun", "memit"))  # cell magics whose body is Python
 
@@ -27,6 +28,7 @@ class Piece(NamedTuple):
     source: str
     cell: int = 0  # its number, from 1, in a notebook
     may_raise: bool = False  # the cell shows an error on purpose
+    task: Optional[str] = None  # what stood after `%%task`: the source is the body of a task
 
 
 def read_pieces(path: Path) -> Tuple[Piece, ...]:
@@ -69,7 +71,11 @@ def _piece(path: Path, number: int, cell: Any) -> Piece:
     # A name in <> is "typed in": a task that a later cell defines again is not one that two files define.
     tags = cell.get("metadata", {}).get("tags", ())
     label = "%s, cell %d" % (path.name, number)
-    return Piece(label, "<%s>" % label, without_magics(_text(cell["source"])), number, "raises-exception" in tags)
+    source, may_raise = _text(cell["source"]), "raises-exception" in tags
+    task = _TASK.match(source)
+    if task:
+        return Piece(label, "<%s>" % label, without_magics(source[task.end() :]), number, may_raise, task.group(1))
+    return Piece(label, "<%s>" % label, without_magics(source), number, may_raise)
 
 
 def _text(source: Any) -> str:

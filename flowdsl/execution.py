@@ -12,6 +12,7 @@ import traceback
 from types import CodeType
 from typing import Any, Dict, List, NamedTuple, Set
 
+from flowdsl import cell_task
 from flowdsl.cells import Piece
 from flowdsl.errors import DefinitionError
 from flowdsl.hold import HeldBack
@@ -44,6 +45,9 @@ class Execution:
 
     def run(self, piece: Piece) -> None:
         """Execute all statements of a piece; raises DefinitionError where one fails."""
+        if piece.task is not None:
+            cell_task.define(cell_task.read(piece.task, piece.source), self._space, piece.filename)
+            return
         if piece.cell:  # so that tracebacks can show its lines
             lines = piece.source.splitlines(True)
             linecache.cache[piece.filename] = (len(piece.source), None, lines, piece.filename)

@@ -8,6 +8,7 @@ import sys
 import click
 
 import flowdsl
+from flowdsl.cli.export import export
 from flowdsl.cli.graph import graph
 from flowdsl.cli.logs import logs
 from flowdsl.cli.report import report
@@ -25,5 +26,5 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # an icon that a terminal cannot write is no reason to fail
 
 
-for command in (run, graph, logs, report):
+for command in (run, graph, logs, report, export):
     main.add_command(command)
