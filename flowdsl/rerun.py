@@ -15,6 +15,7 @@ from flowdsl.errors import ConfigError, DefinitionError, at_the_users_line
 from flowdsl.hold import check_not_held
 from flowdsl.run import Run
 from flowdsl.runtime.results import Kept
+from flowdsl.settings import options
 from flowdsl.start import Again, run_behind, run_here
 
 __all__ = ["RerunPlan", "plan_rerun", "run_again"]
@@ -46,8 +47,9 @@ class RerunPlan:
         return "%s; %s" % (runs, "results kept: %s" % _listed(self.reused) if self.reused else "no result is kept")
 
     def __repr__(self) -> str:
-        return "run %r again: %d of %d tasks\n  %s" % (
-            self.run_id, len(self.again), len(self.graph), self.line.replace("; ", "\n  ")
+        which = "run" if options.stable_repr else "run %r" % self.run_id
+        return "%s again: %d of %d tasks\n  %s" % (
+            which, len(self.again), len(self.graph), self.line.replace("; ", "\n  ")
         )  # fmt: skip
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, Any]:

@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from flowdsl.analysis.plan import Plan
     from flowdsl.analysis.timeline import Timeline
 
-_UNSTABLE = ["run_id", "started_at", "ended_at", "duration_s"]
-
 __all__ = ["Damaged", "PastRun", "Runs", "load_runs"]
 
 
@@ -278,12 +276,9 @@ class Runs:
         return [run.id for run in self._runs]
 
     def _repr_html_(self) -> Any:
-        try:
-            frame = self.summary
-            shown = frame.drop(columns=_UNSTABLE) if options.stable_repr else frame
-            return shown.to_html(max_rows=60)  # which escapes the names
-        except Exception:  # a table is never worth an error
-            return None
+        from flowdsl.analysis.summary import summary_html
+
+        return summary_html(self.summary)
 
     def __repr__(self) -> str:
         newest = f", newest {self._runs[-1].id!r}" if self._runs and not options.stable_repr else ""

@@ -83,7 +83,10 @@ def test_everything_has_a_line_and_a_card_whatever_the_values_do(run: Run, log_d
     for thing in (flow, flow["takes"], flow["fails"], run, runs, runs[-1]):
         assert one_line(repr(thing)), thing
         assert "<" in shown(thing)["text/html"]
-    assert len(repr(flow.graph()).splitlines()) == 2
+    graph = flow.graph()
+    assert len(repr(graph).splitlines()) == 2
+    assert one_line(repr(graph["takes"]))
+    assert one_line(repr(graph.inputs["value"]))
     assert one_line(repr(run.failures[0]))
     assert one_line(repr(run.snapshot().attempts[0]))
 

@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 import pandas as pd
 
 from flowdsl.analysis.schema import OF_A_RUN, build_frame, columns
-from flowdsl.analysis.summary import summary_frame
+from flowdsl.analysis.summary import summary_frame, summary_html
 from flowdsl.engine.snapshot import Snapshot, TaskRow
 
 __all__ = ["History", "durations_frame"]
@@ -94,4 +94,4 @@ class History:
         return f"<History of flow {self.flow!r}: {len(self.runs)} runs, {self.tasks['task'].nunique()} tasks>"
 
     def _repr_html_(self) -> Any:
-        return self.runs.to_html(max_rows=60)  # which escapes the names
+        return summary_html(self.runs)

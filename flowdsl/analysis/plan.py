@@ -19,6 +19,7 @@ from flowdsl.engine.policy import Node, Policy
 from flowdsl.engine.priority import remaining_paths
 from flowdsl.engine.simulate import simulate
 from flowdsl.engine.snapshot import Snapshot, TaskRow, fold
+from flowdsl.settings import options
 
 __all__ = ["Numbers", "Plan", "foresee", "what_if"]
 
@@ -77,6 +78,8 @@ class Plan:
 
     def __repr__(self) -> str:
         one = self.numbers
+        if options.stable_repr:
+            return f"<Plan of flow {self.snapshot.flow!r} on {one[0]} workers>"
         text = "%d workers: %.3g s, at best %.3g s (critical path %.3g s, work %.3g s); busy %.0f %% of the time"
         made = text % (*one[:5], one.share * 100)
         return f"<Plan of flow {self.snapshot.flow!r} on {made}>"

@@ -9,10 +9,12 @@ import pandas as pd
 from flowdsl.analysis.schema import OF_A_RUN, build_frame, columns
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.engine.states import FAILED, TIMED_OUT
+from flowdsl.settings import options
 
-__all__ = ["damage_frame", "summary_frame"]
+__all__ = ["damage_frame", "summary_frame", "summary_html"]
 
 SUMMARY = OF_A_RUN + columns("state cause started_at:time ended_at:time duration_s:float tasks:integer failed:integer")
+_UNSTABLE = ["run_id", "started_at", "ended_at", "duration_s"]
 DAMAGE = columns("run_id:string line:integer offset:integer reason:string")
 
 
@@ -45,6 +47,18 @@ def summary_frame(snapshots: Iterable[Snapshot]) -> pd.DataFrame:
     values["tasks"] = [len(run.tasks) for run in runs]
     values["failed"] = [run.counts[FAILED] + run.counts[TIMED_OUT] for run in runs]
     return build_frame(SUMMARY, values)
+
+
+def summary_html(frame: pd.DataFrame) -> Optional[str]:
+    """The overview as an HTML table, names escaped, of at most 60 rows; None where pandas cannot make one.
+
+    With `options.stable_repr` it is without what is another in each execution.
+    """
+    try:
+        shown = frame.drop(columns=_UNSTABLE) if options.stable_repr else frame
+        return str(shown.to_html(max_rows=60))
+    except Exception:  # a table is never worth an error
+        return None
 
 
 def _duration(run: Snapshot) -> Optional[float]:

@@ -23,3 +23,6 @@ class Input(NamedTuple):
     required: bool
     default: Any
     tasks: Tuple[str, ...]  # who takes it
+
+    def __repr__(self) -> str:
+        return "<Input %r%s of %s>" % (self.name, ", required," if self.required else "", ", ".join(self.tasks))

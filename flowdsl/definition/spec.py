@@ -26,7 +26,7 @@ class Dependency(NamedTuple):
     owner: Optional[Any] = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class TaskSpec:
     """Everything that is known of a task before it runs."""
 
@@ -72,6 +72,9 @@ class TaskSpec:
 
     def __str__(self) -> str:
         return "task %r (%s)" % (self.name, self.place)
+
+    def __repr__(self) -> str:
+        return "<TaskSpec of %s>" % self  # without the defaults: their reprs are not ours
 
     def __reduce__(self) -> Tuple[Any, ...]:
         return TaskSpec, tuple(getattr(self, name) for name in self.__slots__)
