@@ -25,6 +25,7 @@ from typing import (
     overload,
 )
 
+from flowdsl.definition.checks import check_limits
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.options import RunOptions, check_workers
 from flowdsl.definition.suggest import did_you_mean
@@ -392,18 +393,19 @@ class Run:
 
         return Insight(self.attempts)
 
-    def what_if(self, max_workers: int) -> Plan:
-        """What this run would come to on so many workers: `.numbers`, frames and a timeline.
+    def what_if(self, max_workers: int, *, limits: Optional[Mapping[str, int]] = None) -> Plan:
+        """What this run would come to on so many workers, and with other named limits: `.numbers`, frames, a timeline.
 
         See `flowdsl.analysis.plan`. Of a run that goes on, what has not run yet takes what it took in earlier runs.
         """
         from flowdsl.analysis.plan import what_if
         from flowdsl.views.timeline import timeline_svg
 
-        workers = check_workers(max_workers, "what_if of run %r" % self.id)
+        where = "what_if of run %r" % self.id
+        workers, other = check_workers(max_workers, where), check_limits(limits or {}, where)
         seconds = self._driver.expected.seconds
         with self._driver.core.reading() as snapshot:
-            return what_if(snapshot, workers, durations=seconds, draw=timeline_svg)
+            return what_if(snapshot, workers, limits=other, durations=seconds, draw=timeline_svg)
 
     def records(self, directory: Union[str, Path]) -> List[Path]:
         """Write one JSON record a task into `directory` (made where it is missing); the paths."""

@@ -23,7 +23,7 @@ from typing import (
     Union,
 )
 
-from flowdsl.definition.checks import check_count
+from flowdsl.definition.checks import check_count, check_limits
 from flowdsl.definition.options import check_workers
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.failures import Failure, failures
@@ -145,13 +145,14 @@ class PastRun:
 
         return Insight(self.attempts)
 
-    def what_if(self, max_workers: int) -> Plan:
+    def what_if(self, max_workers: int, *, limits: Optional[Mapping[str, int]] = None) -> Plan:
         """What this run would come to on so many workers; see `flowdsl.Run.what_if`."""
         from flowdsl.analysis.plan import what_if
         from flowdsl.views.timeline import timeline_svg
 
-        workers = check_workers(max_workers, f"what_if of run {self.id!r}")
-        return what_if(self._snapshot, workers, draw=timeline_svg)
+        where = f"what_if of run {self.id!r}"
+        workers, other = check_workers(max_workers, where), check_limits(limits or {}, where)
+        return what_if(self._snapshot, workers, limits=other, draw=timeline_svg)
 
     def __getitem__(self, name: str) -> NoReturn:
         row = self._snapshot.tasks.get(name)

@@ -89,6 +89,7 @@ def what_if(
     snapshot: Snapshot,
     max_workers: int,
     *,
+    limits: Optional[Mapping[str, int]] = None,
     durations: Optional[Mapping[str, float]] = None,
     draw: Optional[Draw] = None,
 ) -> Plan:
@@ -98,6 +99,7 @@ def what_if(
         snapshot: a run, finished or not. A task takes what its attempts took together; waits between them take none.
             What never ran in a finished run (its dependencies failed, it was skipped) does not run in the plan either.
         max_workers: how many attempts run at once; 1 or more.
+        limits: named limits that are other than those of the run.
         durations: seconds by name, for tasks that have not run yet; 1 for one that is missing there.
         draw: makes an SVG of bars, for the plan's timeline.
 
@@ -106,7 +108,7 @@ def what_if(
     rows = list(snapshot.tasks.values())
     took = _seconds(snapshot, durations or {})
     kept = {row.name: row for row in rows if _takes_part(row, snapshot.state == st.RUNNING)}
-    limits = _limits(snapshot.info.get("limits"))
+    limits = {**_limits(snapshot.info.get("limits")), **(limits or {})}
     nodes = _nodes([row for row in kept.values() if row.map_of not in kept], kept, took, limits)
     sizes = {row.name: row.size for row in rows if row.size is not None}
     absent = {row.name: 0.0 for row in rows if row.map_of in kept and row.name not in took}

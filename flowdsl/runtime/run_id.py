@@ -7,16 +7,20 @@ import secrets
 import time
 from typing import Iterable, List
 
-__all__ = ["new_run_id", "newest_of"]
+__all__ = ["new_run_id", "newest_of", "run_id_at"]
 
 _ID = re.compile(r"\d{8}-\d{6}-\d{3}-(.+)-[0-9a-f]{6}")
 
 
 def new_run_id(flow: str) -> str:
     """A name for the run and its directory: sorts by time, says which flow, is never given twice."""
-    now = time.time()
-    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-    return "%s-%03d-%s-%s" % (stamp, now % 1 * 1000, _slug(flow), secrets.token_hex(3))
+    return run_id_at(flow, time.time(), secrets.randbits(24))
+
+
+def run_id_at(flow: str, at: float, tail: int) -> str:
+    """The name of a run that begins at that moment, in seconds since the epoch; `tail` tells it from others."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(at))
+    return "%s-%03d-%s-%06x" % (stamp, at % 1 * 1000, _slug(flow), tail)
 
 
 def newest_of(flow: str, names: Iterable[str]) -> List[str]:

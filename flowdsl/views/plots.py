@@ -50,8 +50,10 @@ def history_plot(runs: Any, tasks: Any) -> Any:
     `runs` has the columns `started_at state duration_s`, `tasks` the columns `started_at task duration_s`.
     """
     pyplot, cycler = _matplotlib()
+    # Before the context: the first figure of a notebook makes its plots appear, and the context would take that back.
+    figure = pyplot.figure(figsize=(8.0, 4.8), layout="constrained", facecolor="none")
     with pyplot.rc_context({**STYLE, "axes.prop_cycle": cycler(color=SERIES, marker=MARKS)}):
-        figure, (above, below) = pyplot.subplots(2, 1, figsize=(8.0, 4.8), sharex=True, layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True)
         for state, group in runs.groupby("state", observed=True, sort=False):
             mark, colour = STATE_MARKS.get(str(state), ("o", GREY))
             label = look(str(state)).word
@@ -61,14 +63,14 @@ def history_plot(runs: Any, tasks: Any) -> Any:
             below.plot(group["started_at"], group["duration_s"], markersize=3.5, linewidth=1.2, label=label)
         _finish(above, "each run, s")
         _finish(below, "each task, s")
-        figure.autofmt_xdate()
+        below.tick_params(axis="x", labelrotation=20)
         pyplot.close(figure)  # so that it is shown once: as what the cell returns
     return figure
 
 
 def _finish(axes: Any, label: str) -> None:
     axes.set_ylabel(label)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(bottom=0, top=axes.get_ylim()[1] * 1.05)
     if axes.lines:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 

@@ -62,7 +62,9 @@ def test_named_limits_hold_in_the_plan_too() -> None:
     joined = [added(name, uses=["db"]) for name in ("a", "b", "c", "d")]
     seconds = dict.fromkeys(("a", "b", "c", "d"), 2.0)
     assert what_if(fold(one_after_the_other(seconds, *joined)), 4).makespan_s == 2.0
-    assert what_if(fold(one_after_the_other(seconds, *joined, limits={"db": 2})), 4).makespan_s == 4.0
+    limited = fold(one_after_the_other(seconds, *joined, limits={"db": 2}))
+    assert what_if(limited, 4).makespan_s == 4.0
+    assert what_if(limited, 4, limits={"db": 1}).makespan_s == 8.0
 
 
 def test_attempts_count_together_and_what_never_ran_does_not_run() -> None:
