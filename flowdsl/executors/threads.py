@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import ctypes
 import queue
+import sys
 import threading
 from collections import deque
 from concurrent.futures import Executor, Future
@@ -140,9 +143,39 @@ def send_stop(thread_id: int) -> bool:
     The caller holds the lock under which the thread is flagged as being in user code.
     """
     found = ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), ctypes.py_object(AttemptStopped))
+    _calm()
     return bool(found)
 
 
 def withdraw_stop(thread_id: int) -> None:
     """Take back a stop that has not been raised yet."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread_id), None)
+    _calm()
+
+
+class _Nothing(BaseException):
+    """Raised and caught by a thread that does nothing else."""
+
+
+def _calm() -> None:
+    """Make the interpreter forget that an exception may wait for some thread; the thread itself still gets its own.
+
+    Before Python 3.13 one flag says so for all threads, and only a thread that raises such an exception takes it down:
+    not when a stop is withdrawn, and not while its thread sleeps. Until then every thread of the process takes the slow
+    way at each call and loop, and on 3.11 a profiler or a debugger goes round in one instruction for ever (DO_TRACING
+    of RESUME in ceval.c). So a thread of ours raises one. Whoever has one waiting puts the flag up again when it next
+    takes the interpreter's lock (take_gil in ceval_gil.h).
+    """
+    if sys.version_info < (3, 13):
+        with contextlib.suppress(RuntimeError):  # no more threads
+            _thread.start_new_thread(_raise_nothing, ())
+
+
+def _raise_nothing() -> None:
+    try:
+        ident = ctypes.c_ulong(_thread.get_ident())
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(_Nothing))
+        while True:
+            pass
+    except _Nothing:
+        return

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, List
 
 import pytest
@@ -118,3 +121,38 @@ def test_no_more_threads_than_it_may_have(workers: int) -> None:
     with ThreadExecutor(workers) as pool:
         idents = set(pool.map(lambda _: threading.get_ident(), range(50)))
     assert 1 <= len(idents) <= workers
+
+
+PROFILED = """
+import cProfile, time, warnings
+import flowdsl
+
+warnings.simplefilter("ignore")
+flow = flowdsl.Flow("late", log_dir="logs")
+
+@flow.task(timeout=0.2)
+def obeys():
+    while True:
+        time.sleep(0.01)
+
+@flow.task(timeout=0.2)
+def sleeps():
+    time.sleep(3)
+
+def profiled():
+    return sum(n for n in range(10))
+
+flow.run(display=None, raise_on_failure=False)
+cProfile.Profile().runcall(profiled)  # while a stop waits for a thread that sleeps
+time.sleep(3.5)
+cProfile.Profile().runcall(profiled)  # after it
+print("done")
+"""
+
+
+@pytest.mark.slow
+def test_after_a_stop_a_profiler_gets_on(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", PROFILED], cwd=str(tmp_path), capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "done\n", done.stderr
