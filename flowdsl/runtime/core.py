@@ -57,6 +57,7 @@ class Core:
         self.latest = 0.0  # time of the last write: no event is dated before it
         self._journal = journal
         self._events: List[Event] = []
+        self._staged: List[Tuple[float, List[Event]]] = []  # dated and not written
         self._wall = time.time()
         self._zero = time.monotonic()
         self._fold = Fold(self.lock)
@@ -104,26 +105,37 @@ class Core:
         else:
             self.results.values[task] = outcome.value
 
+    def stage(self, now: float) -> None:
+        """What has happened is dated now; the next `commit` writes it with what comes till then, in one write."""
+        events, self._events = self._events, []
+        if events:
+            self._staged.append((self._moment(now), events))
+
     def commit(self, now: float) -> None:
         """Make what has happened durable: nothing that follows from it may begin before this returns."""
-        events, self._events = self._events, []
-        if not events:
+        self.stage(now)
+        staged, self._staged = self._staged, []
+        if not staged:
             return
-        # As exact as the journal, so that what is read back is the same; `round(at, 6)` costs 0.45 us, this 0.09.
-        at = round((self._wall + now) * 1e6) / 1e6
-        self.latest = now
+        failed, seq = None, 0  # the number of what could not be written
         if self.fault is None:
             try:
-                self._fold.add(self._journal.append(events, at), at, events)
+                seq = self._journal.append_all(staged)
             except LogWriteError as exc:
-                self.fault = exc
-                self._fold.add(0, at, events)
-                self.feed(ev.Cancel("log_write_failed"), now)
-                self.commit(now)
-        else:
-            self._fold.add(0, at, events)
-        for follower in self.followers:
-            follower(at, events)
+                self.fault = failed = exc
+        for at, events in staged:
+            self._fold.add(seq, at, events)
+            seq += len(events) if self.fault is None else 0
+            for follower in self.followers:
+                follower(at, events)
+        if failed is not None:
+            self.feed(ev.Cancel("log_write_failed"), now)
+            self.commit(now)
+
+    def _moment(self, now: float) -> float:
+        """As exact as the journal, so that what is read back is the same; `round(at, 6)` costs 0.45 us, this 0.09."""
+        self.latest = now
+        return round((self._wall + now) * 1e6) / 1e6
 
     def fix(self, detail: Mapping[str, Any]) -> Mapping[str, Any]:
         """A detail that many events will share."""

@@ -251,7 +251,7 @@ class Driver:
                     then = max(min(at, now), core.latest, then)
                     core.feed(message, then, outcome)
                     if then < now:
-                        core.commit(then)
+                        core.stage(then)
                 orders = self._move_on(now)
             if orders is not None:
                 self._carry_out(orders)

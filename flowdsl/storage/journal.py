@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Sequence, Type, Union
+from typing import Any, Dict, List, Mapping, Sequence, Tuple, Type, Union
 
 from flowdsl.engine.events import Event
 from flowdsl.storage.detail import spill
@@ -109,12 +109,18 @@ class Journal:
 
         They are durable when this returns. LogWriteError where they are not; the journal then takes no more.
         """
+        return self.append_all(((at, events),))
+
+    def append_all(self, batches: Sequence[Tuple[float, Sequence[Event]]]) -> int:
+        """Write batches of events, each with its own moment, in one write; the seq of the first event."""
         first = self._seq
+        data = b""
         try:
             if self._fd < 0 or not self._whole:
                 raise self._unusable()
-            data = format_lines(events, first, moment_text(at), self._spill, self._fixed)
-            self._seq = first + len(events)  # before the write: a number is never given twice
+            for at, events in batches:
+                data += format_lines(events, self._seq, moment_text(at), self._spill, self._fixed)
+                self._seq += len(events)  # before the write: a number is never given twice
             if data:
                 self._write(data)
         except OSError as exc:

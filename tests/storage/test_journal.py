@@ -11,6 +11,7 @@ from typing import List
 
 import pytest
 
+from flowdsl.engine.events import Event
 from flowdsl.errors import FlowError, LogWriteError
 from flowdsl.storage.journal import Journal, read_journal, run_dirs
 from flowdsl.storage.line import VERSION
@@ -214,3 +215,25 @@ def test_a_log_write_error_is_an_oserror_and_a_flowerror(tmp_path: Path) -> None
         Journal.create(tmp_path / "file", "run")
     assert isinstance(caught.value, FlowError)
     assert isinstance(caught.value.__cause__, OSError)
+
+
+def test_batches_of_several_moments_are_written_at_once_each_with_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: List[bytes] = []
+    write = os.write
+
+    def counted(fd: int, data: bytes) -> int:
+        writes.append(data)
+        return write(fd, data)
+
+    first = Event("task_added", "a", 0, "", "pending", "added")
+    second = Event("task_ready", "a", 0, "pending", "ready", "dependencies_met")
+    with Journal.create(tmp_path, "run") as journal:
+        monkeypatch.setattr(os, "write", counted)
+        assert journal.append_all([(1000.0, [first]), (1000.5, [second, second])]) == 0
+        monkeypatch.undo()
+        assert journal.next_seq == 3
+    assert len(writes) == 1
+    batches = read_journal(tmp_path / "run").batches
+    assert [(batch.at, len(batch.events)) for batch in batches] == [(1000.0, 1), (1000.5, 2)]
