@@ -46,7 +46,7 @@ class Execution:
     def run(self, piece: Piece) -> None:
         """Execute all statements of a piece; raises DefinitionError where one fails."""
         if piece.task is not None:
-            cell_task.define(cell_task.read(piece.task, piece.source), self._space, piece.filename)
+            self._define(piece, piece.task)
             return
         if piece.cell:  # so that tracebacks can show its lines
             lines = piece.source.splitlines(True)
@@ -58,6 +58,12 @@ class Execution:
         for statement in statements:
             if not self._is_done(statement, piece):
                 break
+
+    def _define(self, piece: Piece, line: str) -> None:
+        try:
+            cell_task.define(cell_task.read(line, piece.source), self._space, piece.filename)
+        except DefinitionError as exc:
+            raise DefinitionError("%s: %s" % (piece.label, exc)) from exc
 
     def _is_done(self, statement: ast.stmt, piece: Piece) -> bool:
         """Execute one statement; False where the rest of the piece is not to be executed."""

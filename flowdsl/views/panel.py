@@ -37,6 +37,8 @@ def brief(value: Any) -> str:
     ("'jan.csv'", 'list of 3')
     """
     kind, shape = type(value).__name__, getattr(type(value), "shape", None)
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "%s of %s bits" % (kind, format(value.bit_length(), ","))
     if isinstance(value, _PLAIN):
         return shorten(repr(value), 60)
     if isinstance(value, (str, bytes)):
