@@ -371,15 +371,15 @@ def test_a_journal_that_cannot_be_written_ends_the_run(
     began: List[int] = []
     for number in range(20):
         flow.task(name="t%02d" % number)(lambda number=number: began.append(number))
-    real, writes = Journal.append, []
+    real, writes = Journal.append_all, []
 
-    def fails(self: Journal, events: Any, at: float) -> int:
+    def fails(self: Journal, batches: Any) -> int:
         writes.append(1)
         if len(writes) > 5:
             raise flowdsl.LogWriteError("no space left", path=str(self.path), errno=28)
-        return real(self, events, at)
+        return real(self, batches)
 
-    monkeypatch.setattr(Journal, "append", fails)
+    monkeypatch.setattr(Journal, "append_all", fails)
     with pytest.raises(flowdsl.LogWriteError) as caught:
         run(flow, executor=executor)
     assert caught.value.errno == 28
