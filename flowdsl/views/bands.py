@@ -29,22 +29,27 @@ class Frame(NamedTuple):
     height: float
 
 
-def bands_of(
-    groups: Sequence[str], layer: Sequence[int], left: Sequence[Sequence[int]], right: Sequence[Sequence[int]]
-) -> List[int]:
-    """The band of each box and bend, 0 at the top; `groups` has the group of each box ("": none).
+def bands_of(groups: Sequence[str], layer: Sequence[int], ways: Sequence[Sequence[int]]) -> List[int]:
+    """The band of each box and bend, 0 at the top; `groups` has the group of each box ("": none), `ways` the arrows.
 
-    What stands in no group goes beside a neighbour where that band is free, else into the first that is.
+    A box in no group goes beside a neighbour where that band is free, else into the first that is. The bends of an
+    arrow are in the band that it leads to: it may cross a frame, for a way round all of them is hard to follow.
     """
     if not any(groups):
         return [0] * len(layer)
     held: List[List[Range]] = []
     band_of = {group: _first_free(held, covered) for group, covered in _ranges(groups, layer).items()}
     bands = [band_of.get(group, -1) for group in groups] + [-1] * (len(layer) - len(groups))
-    for n, band in enumerate(bands):
-        if band < 0:
-            wanted = [bands[other] for other in (*left[n], *right[n]) if bands[other] >= 0]
-            bands[n] = _loose(held, layer[n], wanted)
+    near: Dict[int, List[int]] = {}
+    for way in ways:
+        near.setdefault(way[0], []).append(way[-1])
+        near.setdefault(way[-1], []).append(way[0])
+    for n in range(len(groups)):
+        if bands[n] < 0:
+            bands[n] = _loose(held, layer[n], [bands[other] for other in near.get(n, ()) if bands[other] >= 0])
+    for way in ways:
+        for n in way[1:-1]:
+            bands[n] = bands[way[-1]]
     used = {band: at for at, band in enumerate(sorted(set(bands)))}
     return [used[band] for band in bands]
 

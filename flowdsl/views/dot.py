@@ -90,6 +90,8 @@ def digraph(picture: Drawing, shown: Mapping[str, Face]) -> graphviz.Digraph:
     made = graphviz.Digraph("flow", graph_attr=_GRAPH, node_attr=_NODE, edge_attr=_EDGE)
     if picture.note:
         made.attr(label=_quoted(picture.note), fontname="Helvetica", fontsize="11", fontcolor=GREY)
+    if picture.groups:  # or else each group has ranks of its own, and arrows go backwards
+        made.attr(newrank="true")
     for group in picture.groups:
         with made.subgraph(name=f"cluster_{group.id}") as frame:
             frame.attr(label=_quoted(group.title), id=group.id, **_FRAME)

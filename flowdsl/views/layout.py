@@ -67,7 +67,7 @@ class _Layers:
 def layered_svg(picture: Drawing, tall: AbstractSet[str] = frozenset()) -> str:
     """A picture as an SVG template; the boxes `tall` keep a place for a second line of text."""
     layers = _Layers(picture, tall)
-    bands = bands_of([box.group for box in picture.boxes], layers.layer, layers.left, layers.right)
+    bands = bands_of([box.group for box in picture.boxes], layers.layer, layers.way)
     _order(layers, bands)
     centres = _place(layers, bands, bool(picture.groups))
     widths = [_PAD + _CHAR * max(columns(box.title), _least(box, tall)) for box in picture.boxes]

@@ -19,6 +19,7 @@ from flowdsl.views.dot import render_svg, to_dot
 from flowdsl.views.drawing import drawing, faces
 from flowdsl.views.layout import layered_svg
 from flowdsl.views.mermaid import to_mermaid
+from flowdsl.views.renderer import find_dot, render
 from flowdsl.views.screen import ScreenMaker
 from flowdsl.views.shape import shape_of
 from flowdsl.views.static import run_html, run_text
@@ -86,6 +87,7 @@ def test_a_frame_holds_the_boxes_of_its_group_and_no_other(graph: Graph) -> None
     svg = layered_svg(picture)
     boxes, frames = boxes_of(svg), frames_in(svg)
     assert apart(boxes)
+    assert all(boxes[arrow.source][2] < boxes[arrow.target][0] for arrow in picture.arrows)
     assert len(frames) == len(picture.groups)
     for group, (left, top, right, bottom) in zip(picture.groups, frames):
         for box in picture.boxes:
@@ -94,6 +96,18 @@ def test_a_frame_holds_the_boxes_of_its_group_and_no_other(graph: Graph) -> None
             outside = x2 <= left or right <= x1 or y2 <= top or bottom <= y1
             assert inside if box.group == group.id else outside
     assert apart({str(n): frame for n, frame in enumerate(frames)})
+
+
+def test_a_renderer_draws_every_arrow_to_the_right_however_groups_lie() -> None:
+    program = find_dot()
+    if program is None:
+        pytest.skip("no renderer here")
+    needs = {f"t{n}": [f"t{n - 1}", f"t{n // 2}"] if n > 1 else ["t0"][:n] for n in range(30)}
+    graph = graph_of(needs, tags={name: f"tag {n % 3}" for n, name in enumerate(needs)})
+    places = (render(program, to_dot(graph), "plain") or b"").decode()
+    at = {ident: float(x) for ident, x in re.findall(r"^node (n\d+) ([\d.]+)", places, re.MULTILINE)}
+    arrows = drawing(graph).arrows
+    assert all(at[arrow.source] < at[arrow.target] for arrow in arrows)
 
 
 def test_a_mapped_task_is_one_piled_box_with_its_counts() -> None:
