@@ -84,9 +84,13 @@ __all__ = [
 # Loaded when they are asked for: they bring threads, files or pandas with them.
 _LAZY = {
     "AbandonedWarning": "flowdsl.run",
+    "DebugOrchestrator": "flowdsl.orchestrator",
+    "DocumentationOrchestrator": "flowdsl.orchestrator",
+    "LogOrchestrator": "flowdsl.orchestrator",
     "Missing": "flowdsl.runtime.binding",
     "Run": "flowdsl.run",
     "Runs": "flowdsl.runs",
+    "TaskOrchestrator": "flowdsl.orchestrator",
     "current": "flowdsl.executors.current",
     "last_run": "flowdsl.run",
     "load_runs": "flowdsl.runs",
@@ -94,12 +98,8 @@ _LAZY = {
     "track": "flowdsl.executors.progress",
 }
 
-_LATER = ("TaskOrchestrator",)
-
 
 def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        raise AttributeError("flowdsl.%s is not available in this version" % name)
     if name not in _LAZY:
         raise AttributeError("module 'flowdsl' has no attribute %r" % name)
     value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)

@@ -160,3 +160,13 @@ def test_the_package_says_that_it_is_typed() -> None:
     spec = importlib.util.find_spec("flowdsl")
     assert spec is not None and spec.origin is not None
     assert (Path(spec.origin).parent / "py.typed").is_file()
+
+
+def test_the_orchestrators_are_at_hand_at_the_top_too_and_loaded_only_then() -> None:
+    code = (
+        "import sys, flowdsl\n"
+        "assert 'flowdsl.orchestrator' not in sys.modules\n"
+        "from flowdsl import DebugOrchestrator, DocumentationOrchestrator, LogOrchestrator, TaskOrchestrator\n"
+        "assert TaskOrchestrator is flowdsl.orchestrator.TaskOrchestrator\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
