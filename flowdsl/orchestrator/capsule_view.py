@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, List, Tuple
 
 from flowdsl.orchestrator.capsule import Capsule
@@ -13,6 +14,7 @@ from flowdsl.views.users_line import users_line, users_line_of_stacks
 
 __all__ = ["capsule_html", "capsule_text"]
 
+_LINE = re.compile(r'File "([^"\n]+)", line (\d+)')
 _MOST_LINES = 60  # of the source, the output, the stacks
 
 
@@ -80,5 +82,6 @@ def _numbered(capsule: Capsule) -> List[str]:
     code = capsule.code
     if code is None or not code.source:
         return []
-    lines = code.source.rstrip().splitlines()
-    return ["%4d  %s" % (code.line + at, line) for at, line in enumerate(lines)]
+    hit = {int(found[2]) for found in _LINE.finditer(capsule.traceback + capsule.stacks) if found[1] == code.file}
+    lines = enumerate(code.source.rstrip().splitlines(), code.line)
+    return ["%s%4d  %s" % (">" if at in hit else " ", at, line) for at, line in lines]

@@ -55,7 +55,8 @@ def codes_of(graph: Any) -> Codes:
             own, *others = texts = [code_of(one) for one in functions]
             sources.update({text.digest: text.source for text in texts})
             reached.update({id(one): one for one in functions})
-            known[id(spec.function)] = {**{text.name: text.digest for text in others}, ITSELF: own.digest}
+            helpers = {text.name: text.digest for text in others if text.name != ITSELF}
+            known[id(spec.function)] = {ITSELF: own.digest, **helpers}
         code[name] = known[id(spec.function)]
     return Codes(code, sources, tuple(reached.values()))
 
