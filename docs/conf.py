@@ -30,7 +30,8 @@ html_theme_options = {"source_edit_link": ""}
 nb_execution_mode = "force"
 nb_execution_timeout = 120
 nb_execution_raise_on_error = True
-nb_execution_excludepatterns = ["quickstart.ipynb", "logs.ipynb"]  # they show what was committed with them
+# They show what was committed with them.
+nb_execution_excludepatterns = ["quickstart.ipynb", "logs.ipynb", "magics.ipynb"]
 nb_execution_in_temp = True  # their `./logs` go away with them
 nb_merge_streams = True
 suppress_warnings = ["mystnb.unknown_mime_type"]

@@ -15,6 +15,8 @@ __all__ = ["Piece", "read_pieces"]
 
 # `%magic`, `!command`, `name?`, and their results given to a name: what only IPython understands.
 _MAGIC = re.compile(r"(?P<indent>\s*)(?P<names>[\w\s,]+=\s*)?(?:[%!?].*|[\w.]+\?{1,2})\s*$")
+_OF_FLOW = re.compile(r"[^%]*%flow\b")  # our own: what it gives a name to needs a run
+_A_RUN = "__import__('flowdsl').last_run()"  # which is not there while a file is only loaded
 _TASK = re.compile(r"\s*%%task\b(.*)(?:\n|$)")
 _CELL_MAGIC = re.compile(r"\s*%%(\w+)")
 _OF_PYTHON = frozenset(("time", "timeit", "capture", "prun", "memit"))  # cell magics whose body is Python
@@ -101,7 +103,8 @@ def without_magics(source: str) -> str:
         found = _MAGIC.match(lines[at]) if 0 <= at < len(lines) else None
         if found is None:
             break
-        lines[at] = found.group("indent") + "pass"
+        asks = found.group("names") and _OF_FLOW.match(lines[at])
+        lines[at] = found.group("indent") + (found.group("names") + _A_RUN if asks else "pass")
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from flowdsl.loading import Loaded
 
 __all__ = ["Exported", "exported"]
 
-STARTS_RUN = frozenset(("run", "start", "run_async"))
+STARTS_RUN = frozenset(("run", "start", "run_async", "rerun", "last_run"))
 CHANGES = frozenset(("append", "extend", "add", "insert", "update", "setdefault", "register"))
 DISPLAYS = frozenset(("display", "get_ipython"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import logging
+import sys
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, List, Mapping, NamedTuple, Optional, Tuple
@@ -68,13 +69,18 @@ def run_behind(
 
 async def run_awaited(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions) -> Run:
     """Await the run; the running loop paints. Cancelling the await cancels the run and waits for its end."""
-    driver, run, view = _make(flow, graph, inputs, options, None, button=True)
+    driver, run, view = _make(flow, graph, inputs, options, None, button=_hears_while_awaiting())
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
         driver.start()
         await _await(driver, view)
     return run.check()
+
+
+def _hears_while_awaiting() -> bool:
+    """Whether a button is heard while a cell awaits: kernels before ipykernel 7 read nothing then."""
+    return tuple(getattr(sys.modules.get("ipykernel"), "version_info", (7,))[:1]) >= (7,)
 
 
 def _make(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Callable, Iterable, List, Sequence, Tuple
 
 from flowdsl.views.controls import Controls
+from flowdsl.views.escape import clean
 from flowdsl.views.palette import GREY
 from flowdsl.views.screen import Screen
 from flowdsl.views.static import image, least_width
@@ -139,7 +140,7 @@ def picker(names: Iterable[str], chosen: Callable[[str], Any]) -> Any:
     names = list(names)
     layout = {"width": "200px"}
     if len(names) <= _LISTED:
-        choices: List[Tuple[str, str]] = [("look at a task\u2026", ""), *((name, name) for name in names)]
+        choices: List[Tuple[str, str]] = [("look at a task\u2026", ""), *((clean(name), name) for name in names)]
         made: Any = ipywidgets.Dropdown(options=choices, value="", layout=layout)
     else:
         made = ipywidgets.Combobox(

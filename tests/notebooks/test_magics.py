@@ -103,6 +103,10 @@ def test_the_command_loads_such_cells_without_ipython(tmp_path: Path) -> None:
     ]
     path = write_notebook(tmp_path / "n.ipynb", cells)
     assert load(path).flow().run(display="none")["total"] == 9
+    shown = write_notebook(tmp_path / "s.ipynb", [*cells, "%flow", "run = %flow run total\nprint(run['total'])"])
+    loaded = load(shown)
+    assert [one.cell for one in loaded.passed_over] == [6, 6]
+    assert loaded.flow().run(display="none")["total"] == 9
     bad = json.loads(path.read_text())
     bad["cells"][-1]["source"] = ["%%task numbers\n", "[1,\n"]
     path.write_text(json.dumps(bad))
