@@ -15,6 +15,7 @@ from flowdsl.errors import FlowError, LogLocked
 from flowdsl.orchestrator import facts
 from flowdsl.orchestrator.facts import Entry, Queue
 from flowdsl.storage.journal import Damage, Journal
+from flowdsl.storage.line import CUT_OFF
 from flowdsl.storage.reading import FILE, QUEUE_DIR, read_journal
 
 __all__ = ["Book", "event"]
@@ -42,14 +43,14 @@ class Book:
         except LogLocked as exc:
             raise _locked(exc) from exc
         log = read_journal(self.path)
-        self.damage = log.damage
+        self.damage = [one for one in log.damage if one.reason != CUT_OFF]  # such a line was never acknowledged
         for batch in log.batches:
             self._last = max(self._last, batch.at)
             for found in batch.events:
                 self.queue.apply(found, batch.at)
-        if log.damage:
+        if self.damage:
             text = "%d damaged lines in %s were passed over; validate() lists them"
-            logging.getLogger("flowdsl").warning(text, len(log.damage), self.path / FILE)
+            logging.getLogger("flowdsl").warning(text, len(self.damage), self.path / FILE)
         return journal
 
     @property

@@ -46,6 +46,7 @@ class Conductor:
         self.admission = Admission(parts.options.max_concurrent_tasks)
         self.recorder = Recorder(parts, self._over)
         self._abandoned = False
+        self._stop_schedule: Callable[[], None] = lambda: None
         self._launcher = Launcher(parts, self.recorder, self.admission)
 
     # ---- jobs
@@ -153,7 +154,13 @@ class Conductor:
                 self._shut()
                 self.parts.listeners.close()
 
+    def replace_schedule(self, stop: Callable[[], None]) -> None:
+        """What ends the clean-ups that are planned; those before end now."""
+        self._stop_schedule()
+        self._stop_schedule = stop
+
     def _shut(self) -> None:
+        self._stop_schedule()
         self.recorder.close()
         self.parts.book.close()
 

@@ -76,6 +76,7 @@ class Queue:
         self.ids = Ids()
         self.ever: Set[str] = set()  # every id that was ever given
         self._files: Set[str] = set()  # the names of their records, in lower case
+        self.runs: Dict[str, None] = {}  # every run that a task was bound to, oldest first
         self.paused = False
         self.opened = 0
 
@@ -90,6 +91,8 @@ class Queue:
         elif event.event == TASK_REMOVED:
             self.entries.pop(event.task, None)
         else:
+            if event.event == TASK_BOUND:
+                self.runs[str((event.detail or {}).get("run_id", ""))] = None
             entry = self.entries.get(event.task)
             if entry is not None and event.event in _HANDLERS:
                 _HANDLERS[event.event](entry, event, at)

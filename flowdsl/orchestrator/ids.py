@@ -18,6 +18,12 @@ class Ids:
     def __init__(self) -> None:
         self._last = 0
 
+    def copy(self) -> Ids:
+        """Another that goes on from here."""
+        found = Ids()
+        found._last = self._last
+        return found
+
     def heard_of(self, task_id: str) -> None:
         """An id that is taken, or was once."""
         found = _NUMBERED.fullmatch(task_id)

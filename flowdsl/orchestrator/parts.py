@@ -72,6 +72,8 @@ def open_parts(options: OrchestratorOptions, handlers: Handlers, listeners: List
         values = Values(book.path)
         records = TaskRecords(log_dir, values)
         parts = Parts(options, log_dir, handlers, listeners, book, Executions(log_dir), values, records)
+        for path in log_dir.glob("*.json"):  # of tasks whose line in the journal is damaged
+            book.queue.ids.heard_of(path.stem)
         for entry in book.queue.entries.values():
             records.take_up(entry, parts.how(entry))
         book.open_for()

@@ -6,7 +6,7 @@ import logging
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
 
-from flowdsl.definition.checks import check_name
+from flowdsl.definition.checks import check_name, refuse_unknown
 from flowdsl.definition.options import INHERIT, Inherit
 from flowdsl.errors import ConfigError, FlowError
 from flowdsl.orchestrator import changes, facts
@@ -22,8 +22,14 @@ from flowdsl.orchestrator.standing import described
 from flowdsl.orchestrator.validation import check_tasks
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     import pandas as pd
 
+    from flowdsl.orchestrator.audit import Report
+    from flowdsl.orchestrator.maintenance import CleanUp, Schedule
+    from flowdsl.orchestrator.optimisation import Optimisation
+    from flowdsl.orchestrator.performance import Performance
     from flowdsl.run import Run
 
 __all__ = ["TaskOrchestrator"]
@@ -121,9 +127,10 @@ class TaskOrchestrator:
 
     def close(self, *, cancel: bool = False) -> None:
         """Wait for the runs that go on, or `cancel` them, then give the directory free. Twice does no harm."""
-        conductor, self._conductor = self._conductor, None
+        conductor = self._conductor
         if conductor is not None:
             conductor.close(cancel)
+            self._conductor = None
 
     def __enter__(self) -> TaskOrchestrator:
         return self.initialize()
@@ -388,7 +395,7 @@ class TaskOrchestrator:
 
     # ---- maintenance
 
-    def validate(self) -> Any:
+    def validate(self) -> Report:
         """A report on the dependencies: cycles, missing, unreachable, redundant edges, dead ends, damage.
 
         `report.ok` says whether anything keeps a task from running; see `flowdsl.orchestrator.audit.Report`.
@@ -396,6 +403,60 @@ class TaskOrchestrator:
         from flowdsl.orchestrator.audit import audit
 
         return audit(self._parts)
+
+    def clean_up(
+        self,
+        *,
+        older_than: Union[float, timedelta, None] = None,
+        keep: Optional[int] = None,
+        max_bytes: Optional[int] = None,
+        dry_run: bool = False,
+    ) -> CleanUp:
+        """Remove ended tasks beyond the limits, oldest first, with their records, results and runs; what was removed.
+
+        Args:
+            older_than: seconds since their end, or a timedelta.
+            keep: so many ended tasks stay.
+            max_bytes: so large may all their runs together be.
+            dry_run: remove nothing, only say what would go.
+
+        What is open, and what an open task needs, is kept whatever the limits.
+        """
+        from flowdsl.orchestrator.maintenance import clean_up, limits
+
+        return clean_up(self._parts, limits(older_than, keep, max_bytes), dry_run)
+
+    def schedule_clean_up(self, every: float, **wanted: Any) -> Schedule:
+        """Clean up every so many seconds while the orchestrator is open, with the limits of `clean_up`.
+
+        Another schedule takes the place of this one; `stop()` of what is returned ends it.
+        """
+        from flowdsl.orchestrator.maintenance import Schedule, clean_up, limits
+
+        names = ("older_than", "keep", "max_bytes")
+        refuse_unknown([name for name in wanted if name not in names], names, "schedule_clean_up")
+        parts, checked = self._parts, limits(*(wanted.get(name) for name in names))
+        schedule = Schedule(every, lambda: clean_up(parts, checked))
+        self._open.replace_schedule(schedule.stop)
+        return schedule
+
+    def optimize_queue(self) -> Optimisation:
+        """The order in which `execute_all` would work now, and the seconds that it is expected to save.
+
+        By priority first, then the longest path, by what earlier tasks of the same action took.
+        """
+        from flowdsl.orchestrator.optimisation import optimise
+
+        return optimise(self._parts)
+
+    def performance(self) -> Performance:
+        """How the tasks did: throughput, waits, times by action, retries, time-outs, workers, the slowest.
+
+        As DataFrames, and as a picture in a notebook; see `flowdsl.orchestrator.performance.Performance`.
+        """
+        from flowdsl.orchestrator.performance import performance
+
+        return performance(self._parts)
 
     def __repr__(self) -> str:
         if self._conductor is None:

@@ -13,7 +13,7 @@ from flowdsl.errors import ConfigError, CycleError, DefinitionError, GraphError
 from flowdsl.orchestrator.definition import KEYS, TaskDefinition
 from flowdsl.orchestrator.facts import Queue
 from flowdsl.orchestrator.handlers import Handlers, sources_of
-from flowdsl.orchestrator.ids import Ids, id_fault
+from flowdsl.orchestrator.ids import id_fault
 from flowdsl.orchestrator.options import MILLISECONDS, attempts
 from flowdsl.orchestrator.verification import check_verify
 from flowdsl.task import Task
@@ -78,10 +78,8 @@ def check_tasks(configs: Sequence[Any], queue: Queue, handlers: Handlers) -> Lis
 
 def _named(configs: Sequence[Any], queue: Queue) -> List[Draft]:
     """A draft for each, with the id that it asks for or else the next one."""
-    ids, drafts = Ids(), []
+    ids, drafts = queue.ids.copy(), []
     taken: Set[str] = set(queue.ever)
-    for task_id in queue.ever:
-        ids.heard_of(task_id)
     for config in configs:
         given = config.get("taskId") if isinstance(config, Mapping) else None
         draft = Draft(config if isinstance(config, Mapping) else {}, ids.peek())

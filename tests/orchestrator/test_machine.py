@@ -1,0 +1,188 @@
+"""Orders in any order: ids are unique, no state is lost, the disk says what memory says after every step."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as any_of
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from flowdsl import FlowError, Skip
+from flowdsl.engine.check import check_batches
+from flowdsl.engine.snapshot import fold
+from flowdsl.orchestrator import TaskOrchestrator
+from flowdsl.orchestrator.facts import Queue
+from flowdsl.orchestrator.standing import described, standing
+from flowdsl.orchestrator.statuses import STATUSES
+from flowdsl.storage.reading import read_journal
+from flowdsl.storage.records import SCHEMA
+
+jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is in the extra `test`")
+VALID = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+FATES = ("well", "badly", "skips", "second_try")
+PERCENT = any_of.one_of(any_of.none(), any_of.integers(-5, 105))
+
+
+class Orders(RuleBasedStateMachine):
+    """Plays with one orchestrator over its public methods; it is closed, or merely dropped, and made again."""
+
+    tasks = Bundle("tasks")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dir = Path(tempfile.mkdtemp(prefix="orders-")) / "tasks"
+        self.given: List[str] = []
+        self.removed: List[str] = []
+        self.done: Dict[str, Any] = {}  # what was completed, and its result
+        self.tries: Dict[str, int] = {}
+        self.orchestrator = self.open()
+
+    def open(self) -> TaskOrchestrator:
+        found = TaskOrchestrator(task_log_dir=self.dir, retry_attempts=1, retry_delay=0, max_concurrent_tasks=2)
+        for fate in FATES:
+            found.handler(fate, self.do)
+        return found.initialize()
+
+    def do(self, context: Any, results: Dict[str, Any]) -> Any:
+        self.tries[context.task_id] = self.tries.get(context.task_id, 0) + 1
+        context.progress(40, "on it")
+        if context.action == "skips":
+            raise Skip("nothing to do")
+        if context.action == "badly" or (context.action == "second_try" and context.attempt == 1):
+            raise ValueError(context.action)
+        return [context.task_id, self.tries[context.task_id]]
+
+    def attempt(self, order: Any, *args: Any, **more: Any) -> Any:
+        """An order may be refused or fail: then nothing else may have happened, which the invariants see."""
+        try:
+            return order(*args, **more)
+        except (FlowError, KeyError):
+            return None
+
+    # ---- the orders
+
+    @rule(target=tasks, fate=any_of.sampled_from(FATES), data=any_of.data(), explicit=any_of.booleans())
+    def add(self, fate: str, data: Any, explicit: bool) -> Any:
+        known = list(self.orchestrator.queue()["taskId"])
+        needs = data.draw(any_of.lists(any_of.sampled_from(known), max_size=3)) if known else []
+        name = {"task_id": data.draw(any_of.sampled_from(["x", "X", "..", "task_002"]))} if explicit else {}
+        task = self.attempt(self.orchestrator.add_task, action=fate, dependencies=needs, **name)
+        if task is None:
+            assert name and (name["task_id"] in self.given)
+            return multiple()
+        assert task not in self.given
+        self.given.append(task)
+        return task
+
+    @rule(task=tasks, force=any_of.booleans())
+    def execute(self, task: str, force: bool) -> None:
+        self.attempt(self.orchestrator.execute_task, task, force=force)
+        if force:
+            self.forget(task)
+
+    @rule(task=tasks)
+    def execute_with_dependencies(self, task: str) -> None:
+        self.attempt(self.orchestrator.execute_with_dependencies, task)
+
+    @rule()
+    def execute_all(self) -> None:
+        self.attempt(self.orchestrator.execute_all)
+
+    @rule(task=tasks, status=any_of.sampled_from([*STATUSES, "nonsense"]), progress=PERCENT)
+    def update(self, task: str, status: str, progress: Any) -> None:
+        change = {"status": status, **({} if progress is None else {"progress": progress, "message": "by hand"})}
+        found = self.attempt(self.orchestrator.update_task_state, task, change)
+        if found is not None:
+            assert found["status"] == status
+            assert progress is None or 0 <= progress <= 100
+
+    @rule(task=tasks)
+    def cancel(self, task: str) -> None:
+        self.attempt(self.orchestrator.cancel, task)
+
+    @rule(task=consumes(tasks))
+    def remove(self, task: str) -> Any:
+        self.attempt(self.orchestrator.remove, task)
+        if task not in self.orchestrator:
+            self.removed.append(task)
+            self.forget(task)
+
+    @rule(task=tasks, priority=any_of.floats(-5, 5))
+    def prioritise(self, task: str, priority: float) -> None:
+        self.attempt(self.orchestrator.set_priority, task, priority)
+
+    @rule()
+    def restart(self) -> None:
+        before = self.stands()
+        self.orchestrator.close()
+        self.orchestrator = self.open()
+        assert self.stands() == before
+
+    @rule(keep=any_of.integers(0, 3))
+    def clean_up(self, keep: int) -> None:
+        gone = self.orchestrator.clean_up(keep=keep).tasks
+        self.removed += gone
+        for task in gone:
+            self.forget(task)
+
+    def forget(self, task: str) -> None:
+        self.done.pop(task, None)
+
+    # ---- what holds after every step
+
+    def stands(self) -> Dict[str, Any]:
+        return {task: self.orchestrator.get_task_status(task) for task in self.orchestrator.queue()["taskId"]}
+
+    @invariant()
+    def ids_are_unique_and_no_task_is_lost(self) -> None:
+        assert len(set(self.given)) == len(self.given)
+        assert sorted(self.stands()) == sorted(set(self.given) - set(self.removed))
+
+    @invariant()
+    def what_is_on_disk_is_what_is_in_memory(self) -> None:
+        queue = Queue()
+        for batch in read_journal(self.dir / "orchestrator").batches:
+            for event in batch.events:
+                queue.apply(event, batch.at)
+        found = {}
+        for task, entry in queue.entries.items():
+            log = read_journal(self.dir / entry.run_id) if entry.run_id else None
+            row = None if log is None else fold(log.batches).tasks.get(task)
+            found[task] = described(entry, standing(entry, row, False))
+        assert found == self.stands()
+
+    @invariant()
+    def the_record_of_every_task_is_whole_valid_and_tells_its_state(self) -> None:
+        frame = self.orchestrator.logs()
+        assert dict(zip(frame["taskId"], frame["status"])) == {k: v["status"] for k, v in self.stands().items()}
+        for path in self.dir.glob("*.json"):
+            VALID.validate(json.loads(path.read_text(encoding="utf-8")))
+
+    @invariant()
+    def what_was_completed_stays_so_with_its_result(self) -> None:
+        for task, found in self.stands().items():
+            if found["status"] == "completed" and found["cause"] != "external":
+                result = self.orchestrator.execute_task(task)
+                assert self.done.setdefault(task, result) == result
+            else:
+                assert task not in self.done, found
+
+    @invariant()
+    def dependants_never_ran_before_what_they_need(self) -> None:
+        for path in self.dir.iterdir():
+            if path.is_dir() and path.name != "orchestrator":
+                check_batches(read_journal(path).batches)
+
+    def teardown(self) -> None:
+        self.orchestrator.close(cancel=True)
+        shutil.rmtree(str(self.dir.parent))
+
+
+Orders.TestCase.settings = settings(max_examples=25, stateful_step_count=20)
+TestOrders = pytest.mark.timeout(400)(pytest.mark.slow(Orders.TestCase))
