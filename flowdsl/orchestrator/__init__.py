@@ -6,10 +6,16 @@ The only place where words are written in camelCase and times in milliseconds.
 from __future__ import annotations
 
 import importlib
-from typing import Any, List
+from typing import TYPE_CHECKING, Any, List
+
+if TYPE_CHECKING:
+    from flowdsl.orchestrator.debug_orchestrator import DebugOrchestrator
+    from flowdsl.orchestrator.documentation_check import DocumentationOutdated
+    from flowdsl.orchestrator.documentation_orchestrator import DocumentationOrchestrator
+    from flowdsl.orchestrator.log_orchestrator import LogOrchestrator
+    from flowdsl.orchestrator.task_orchestrator import TaskOrchestrator
 
 # Each is loaded when it is asked for: they bring threads, files or pandas with them.
-
 _LAZY = {
     "DebugOrchestrator": "flowdsl.orchestrator.debug_orchestrator",
     "DocumentationOrchestrator": "flowdsl.orchestrator.documentation_orchestrator",
@@ -18,7 +24,13 @@ _LAZY = {
     "TaskOrchestrator": "flowdsl.orchestrator.task_orchestrator",
 }
 
-__all__ = list(_LAZY)
+__all__ = [
+    "DebugOrchestrator",
+    "DocumentationOrchestrator",
+    "DocumentationOutdated",
+    "LogOrchestrator",
+    "TaskOrchestrator",
+]
 
 
 def __getattr__(name: str) -> Any:
