@@ -196,17 +196,20 @@ def test_a_time_out_is_told_and_the_task_is_timed_out(log_dir: Path) -> None:
 @pytest.mark.slow
 def test_a_time_out_in_a_process_is_retried(log_dir: Path) -> None:
     with make(log_dir, retry_attempts=1, isolation="process", max_concurrent_tasks=1) as orchestrator:
+
+        def late(target: str) -> str:  # it travels by value: nothing has to be imported there
+            import time
+            from pathlib import Path
+
+            if not Path(target).exists():
+                Path(target).write_text("seen")
+                time.sleep(1000)
+            return "in time"
+
         orchestrator.handler("late", late)
-        task = orchestrator.add_task(action="late", target=str(log_dir / "seen"), timeout=2.0)
+        task = orchestrator.add_task(action="late", target=str(log_dir / "seen"), timeout=4.0)
         assert orchestrator.execute_task(task) == "in time"
         assert orchestrator.get_task_status(task)["attempts"] == 2
-
-
-def late(target: str) -> str:
-    if not Path(target).exists():
-        Path(target).write_text("seen")
-        time.sleep(1000)
-    return "in time"
 
 
 def test_no_more_tasks_run_at_once_than_allowed_over_all_runs(log_dir: Path) -> None:
