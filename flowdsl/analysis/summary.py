@@ -31,9 +31,11 @@ def summary_frame(snapshots: Iterable[Snapshot]) -> pd.DataFrame:
     started_at  datetime64[us, UTC]        when it began                                         log line damaged
     ended_at    datetime64[us, UTC]        when it ended                                         running, interrupted
     duration_s  float64              s     ``ended_at`` minus ``started_at``                     either is null
-    tasks       Int64                      how many tasks it has                                 never
+    tasks       Int64                      how many tasks it has; a mapped one and each of       never
+                                           its items are tasks
     failed      Int64                      how many of them failed or timed out for good,        never
-                                           those that waited for them not counted
+                                           those that waited for them not counted; of a mapped
+                                           task its items, not itself
     ==========  ===================  ====  ====================================================  =====================
 
     On pandas 2.0 the times are ``datetime64[ns, UTC]``.
@@ -45,7 +47,7 @@ def summary_frame(snapshots: Iterable[Snapshot]) -> pd.DataFrame:
     values["flow"] = [run.flow or None for run in runs]
     values["duration_s"] = [_duration(run) for run in runs]
     values["tasks"] = [len(run.tasks) for run in runs]
-    values["failed"] = [run.counts[FAILED] + run.counts[TIMED_OUT] for run in runs]
+    values["failed"] = [_failed(run) for run in runs]
     return build_frame(SUMMARY, values)
 
 
@@ -59,6 +61,12 @@ def summary_html(frame: pd.DataFrame) -> Optional[str]:
         return str(shown.to_html(max_rows=60))
     except Exception:  # a table is never worth an error
         return None
+
+
+def _failed(run: Snapshot) -> int:
+    """Items are counted, and not their mapped tasks once more."""
+    failed = run.counts[FAILED] + run.counts[TIMED_OUT]
+    return failed - sum(row.cause == "items_failed" for row in run.tasks.values()) if failed else 0
 
 
 def _duration(run: Snapshot) -> Optional[float]:

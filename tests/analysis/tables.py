@@ -28,6 +28,6 @@ def rst_columns(text: str) -> List[Tuple[str, str]]:
 
 def markdown_columns(text: str, heading: str) -> List[Tuple[str, str]]:
     """(name, kind) of each row of the first table under a heading of a Markdown page."""
-    section = text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    section = re.split(r"\n##+ ", text.partition(f"## {heading}\n")[2])[0]
     rows = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", section, re.MULTILINE)
     return [_kind(name, dtype) for name, dtype in rows]
