@@ -494,3 +494,32 @@ def test_what_was_printed_is_kept_when_the_kernel_is_killed(tmp_path: Path) -> N
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], cwd=str(tmp_path), timeout=60)
     (past,) = load_runs(tmp_path / "logs")
     assert (past.state, past.output("dies")) == ("interrupted", "last words\n")
+
+
+@pytest.mark.slow
+def test_a_file_that_the_system_lets_grow_no_further_costs_output_and_nothing_else(tmp_path: Path) -> None:
+    code = """
+        import resource
+        from flowdsl import Flow
+        flow = Flow("f", log_dir="logs")
+        @flow.task
+        def near():
+            for number in range(10_000):
+                print("x" * 99)
+            return "done"
+        @flow.task(isolation="process")
+        def far():
+            for number in range(10_000):
+                print("y" * 99)
+            return "done"
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+        run = flow.run(display=None)
+        print(run["near"], run["far"], run.attempts.output_bytes.tolist())
+    """
+    assert script(code, tmp_path) == "done done [1000000, 1000000]\n"
+    (past,) = load_runs(tmp_path / "logs")
+    for name, letter in (("near", "x"), ("far", "y")):
+        text = past.output(name)
+        assert text.startswith(letter * 99 + "\n")
+        assert text.endswith("\n[flowdsl: some of the output could not be written: File too large (EFBIG)]\n")
+        assert 99_000 < len(text) < 100_200

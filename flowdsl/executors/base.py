@@ -45,6 +45,9 @@ class Listener(Protocol):
     def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
         """The attempt, which has begun, says how far it is."""
 
+    def logged(self, fields: Mapping[str, Any]) -> None:
+        """An attempt elsewhere has logged this record, which is for the handlers here."""
+
     def printed(self, task: str, attempt: int, data: bytes, total: int) -> None:
         """The attempt, which has not ended yet, printed `total` bytes more, of which `data` was kept."""
 

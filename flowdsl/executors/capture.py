@@ -24,6 +24,7 @@ FORMAT = logging.Formatter(logging.BASIC_FORMAT)  # of records that no handler w
 _guard = threading.Lock()
 _going = 0  # how many want it
 _takes_records = False
+_pass_on: Optional[Callable[[logging.LogRecord], bool]] = None
 _call_handlers: Callable[[logging.Logger, logging.LogRecord], Any] = logging.Logger.callHandlers
 
 
@@ -123,7 +124,7 @@ def begin() -> None:
             stream = getattr(sys, name)
             if not isinstance(stream, Routed):  # at the first; or somebody has put another in its place
                 setattr(sys, name, Routed(stream))
-        take_records()
+        _take_records()
 
 
 def end() -> None:
@@ -140,8 +141,14 @@ def end() -> None:
         _leave_records()
 
 
-def take_records() -> None:
-    """Have the records of attempts in their outputs."""
+def pass_on(hear: Callable[[logging.LogRecord], bool]) -> None:
+    """For a worker process: records go there too; True where handlers elsewhere get it, and nobody here need care."""
+    global _pass_on
+    _pass_on = hear
+    _take_records()
+
+
+def _take_records() -> None:
     global _call_handlers, _takes_records
     if not _takes_records:
         _call_handlers = logging.Logger.callHandlers
@@ -160,8 +167,9 @@ def _leave_records() -> None:
 def _route_record(logger: logging.Logger, record: logging.LogRecord) -> None:
     """In the place of `Logger.callHandlers`, which is asked for every record that its logger lets pass."""
     output = _output_here()
-    before = 0 if output is None else output.count
-    _call_handlers(logger, record)
+    before = -1 if output is None else output.count
+    if _pass_on is None or not _pass_on(record) or logger.hasHandlers():
+        _call_handlers(logger, record)
     if output is not None and output.count == before:
         output.write(_line(record))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pickle
 import queue
@@ -11,9 +12,9 @@ import threading
 import time
 from collections import deque
 from functools import partial
-from typing import Callable, Deque, Optional, Set
+from typing import Callable, Deque, Iterator, Optional, Set
 
-from flowdsl.executors import batch, payload, pipe
+from flowdsl.executors import batch, payload, pipe, records
 from flowdsl.executors.current import Current
 from flowdsl.executors.modules import Modules
 from flowdsl.executors.notes import Notes
@@ -35,6 +36,7 @@ class Desk:
         self._writes = threading.Lock()
         self._rings: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._notes = Notes(partial(self._rings.put, None))
+        self._records: Deque[bytes] = deque()
         self._teller: Optional[threading.Thread] = None
         self._inlet = inlet
         self._outlet = outlet
@@ -90,7 +92,7 @@ class Desk:
         if os.getpid() != self._pid:  # the task forked, and its child came back here
             os._exit(0)
         self._streams.flush()
-        self._put_last_notes()
+        self._put_last_words()
         new = self._modules.new()
         if new:
             self._put(pipe.MODULES, pickle.dumps(new))
@@ -121,21 +123,42 @@ class Desk:
     def noted(self, current: Current) -> None:
         if os.getpid() == self._pid:
             self._notes.put(current)
-            if self._teller is None:
-                self._teller = threading.Thread(target=self._tell_notes, name="flowdsl-notes", daemon=True)
-                self._teller.start()
+            self._start_teller()
 
-    def _put_last_notes(self) -> None:
+    def logged(self, record: logging.LogRecord) -> bool:
+        """Send a record to handlers where we come from; whether there are any."""
+        if not records.is_heard(record.name) or os.getpid() != self._pid:
+            return False
+        self._records.append(pickle.dumps(records.fields_of(record)))
+        self._rings.put(None)
+        self._start_teller()
+        return True
+
+    def _start_teller(self) -> None:
+        if self._teller is None:
+            self._teller = threading.Thread(target=self._tell, name="flowdsl-teller", daemon=True)
+            self._teller.start()
+
+    def _put_last_words(self) -> None:
+        for record in self._records_so_far():
+            self._put(pipe.RECORD, record)
         if self._notes:
             with self._writes:
                 notes = self._notes.all(time.monotonic())
             for note in notes:
                 self._put(pipe.NOTE, pickle.dumps(tuple(note)))
 
-    def _tell_notes(self) -> None:
+    def _records_so_far(self) -> Iterator[bytes]:
+        with contextlib.suppress(IndexError):
+            while True:
+                yield self._records.popleft()
+
+    def _tell(self) -> None:
         while True:
             with self._writes:
                 now = time.monotonic()
+                for record in self._records_so_far():
+                    pipe.send(self._outlet, pipe.RECORD, record)
                 for note in self._notes.due(now):
                     pipe.send(self._outlet, pipe.NOTE, pickle.dumps(tuple(note)))
                 due = self._notes.next_due()

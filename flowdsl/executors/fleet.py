@@ -228,6 +228,9 @@ class Fleet:
             if worker.errands:
                 worker.errands[0].tell_begun()
                 worker.errands[0].job.noted(*pickle.loads(message.body))
+        elif message.kind == pipe.RECORD:
+            if worker.errands:
+                worker.errands[0].job.logged(pickle.loads(message.body))
         elif message.kind == pipe.MODULES:
             worker.note_modules(message.body)
         else:

@@ -28,6 +28,9 @@ class Job(Protocol):
     def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
         """The attempt says how far it is; after `begun`."""
 
+    def logged(self, fields: Mapping[str, Any]) -> None:
+        """It has logged a record that handlers here may want."""
+
     def printed(self, data: bytes) -> None:
         """It has printed this; before `ended`."""
 
@@ -68,6 +71,9 @@ class AttemptJob:
     def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
         self._listener.noted(task, attempt, detail)
 
+    def logged(self, fields: Mapping[str, Any]) -> None:
+        self._listener.logged(fields)
+
     def printed(self, data: bytes) -> None:
         self._listener.printed(self.task, self.attempt, data, len(data))
 
@@ -106,6 +112,9 @@ class FutureJob:
 
     def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
         """Nobody asked."""
+
+    def logged(self, fields: Mapping[str, Any]) -> None:
+        """A call that is no attempt keeps its records to itself."""
 
     def printed(self, data: bytes) -> None:
         """A call that is no attempt prints where we do."""

@@ -19,9 +19,16 @@ TURN = 8  # reads before other workers have their turn
 F_SETPIPE_SZ = 1031  # `fcntl` names it from Python 3.10 on
 
 SURROUNDINGS, WORK, BATCH, WITHDRAW = b"S", b"W", b"A", b"X"  # to a worker
-BEGUN, NOTE, MODULES, DONE, LEFT = b"B", b"N", b"M", b"D", b"L"  # from it; LEFT: done, and child processes still run
+BEGUN, NOTE, RECORD, MODULES, DONE, LEFT = (
+    b"B",
+    b"N",
+    b"R",
+    b"M",
+    b"D",
+    b"L",
+)  # from it; LEFT: done, and child processes still run
 WITHDRAWN = b"Y"  # from it: a member of a batch, in its turn, that had been taken out
-KINDS = b"SWAXBNMDLY"
+KINDS = b"SWAXBNRMDLY"
 
 Body = Union[bytes, bytearray, memoryview]
 

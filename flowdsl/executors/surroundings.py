@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Sequence
 
-from flowdsl.executors import sharing
+from flowdsl.executors import records, sharing
 from flowdsl.executors.pipe import Body
 
 MARK = "FLOWDSL_WORKER"  # the environment variable by which the descendants of a dead worker are known
@@ -20,6 +20,7 @@ class Surroundings(NamedTuple):
     path: List[str]
     environment: Dict[str, str]
     places: Sequence[str]  # for large buffers
+    logging: records.Levels
 
 
 def here(places: Sequence[str] = ()) -> bytes:
@@ -29,7 +30,7 @@ def here(places: Sequence[str] = ()) -> bytes:
     except OSError:
         directory = None
     path = list(map(str, sys.path))
-    return pickle.dumps(tuple(Surroundings(directory, path, dict(os.environ), places)))
+    return pickle.dumps(tuple(Surroundings(directory, path, dict(os.environ), places, records.here())))
 
 
 def adopt(data: Body) -> None:
@@ -45,3 +46,4 @@ def adopt(data: Body) -> None:
         if name != MARK and os.environ.get(name) != value:
             os.environ[name] = value
     sharing.use(wanted.places)
+    records.adopt(wanted.logging)

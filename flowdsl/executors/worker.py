@@ -19,7 +19,7 @@ def main(inlet: int, outlet: int, life: int, crash: int) -> None:
     _settle(inlet, outlet, life, crash)
     desk = Desk(inlet, outlet, Streams(), os.environ[surroundings.MARK])
     payload.scribe = desk
-    capture.take_records()
+    capture.pass_on(desk.logged)
     heed = {pipe.SURROUNDINGS: surroundings.adopt, pipe.WORK: desk.do, pipe.BATCH: desk.do_all}
     message = desk.next()
     while message is not None:

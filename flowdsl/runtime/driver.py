@@ -207,6 +207,9 @@ class Driver:
     def noted(self, task: str, attempt: int, detail: Mapping[str, Any]) -> None:
         self._report(ev.Note(task, attempt, detail), None)
 
+    def logged(self, fields: Mapping[str, Any]) -> None:
+        self.scribe.logged(fields)
+
     def printed(self, task: str, attempt: int, data: bytes, total: int) -> None:
         self.scribe.take(task, attempt, data, total)
 

@@ -100,6 +100,9 @@ class _Later:
     def noted(self, *report: Any) -> None:
         self.driver.noted(*report)
 
+    def logged(self, *report: Any) -> None:
+        self.driver.logged(*report)
+
     def printed(self, *report: Any) -> None:
         self.driver.printed(*report)
 

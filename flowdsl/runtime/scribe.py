@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional
 
 from flowdsl.executors.current import Current, Output
 from flowdsl.executors.notes import Note, Notes
+from flowdsl.runtime.records import Records
 from flowdsl.storage.outputs import Outputs, lost_mark, read_output, tail_output
 
 Detail = Optional[Mapping[str, Any]]
@@ -23,6 +24,7 @@ class Scribe:
         self.notes = Notes(wake)
         self._dir = run_dir
         self._outputs = Outputs(run_dir)
+        self._records = Records()
         self._faults: Dict[str, str] = {}  # tasks whose output could not be written, and why
         self._complained = False
 
@@ -42,6 +44,10 @@ class Scribe:
             sink = self._outputs.sink(task, attempt)
             sink.write_bytes(data)
             sink.skip(total - len(data))
+
+    def logged(self, fields: Mapping[str, Any]) -> None:
+        """A record for the user's handlers."""
+        self._records.put(fields)
 
     # ---- for the driver
 
@@ -76,6 +82,7 @@ class Scribe:
     def close(self) -> None:
         """The run is over."""
         self._outputs.close()
+        self._records.close()
 
     # ---- for readers
 
