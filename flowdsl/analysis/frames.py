@@ -91,7 +91,7 @@ def attempts_frame(snapshots: Iterable[Snapshot]) -> pd.DataFrame:
     pid           Int64                       the process that ran it                            not known
     error_type    string                      the class of the exception                         no exception
     error         string                      the text of the exception                          no exception
-    output_bytes  Int64                bytes  how much it printed and logged                     not measured
+    output_bytes  Int64                bytes  how much it printed and logged                     nothing, or no end
     ============  ===================  =====  =================================================  ======================
 
     On pandas 2.0 the times are ``datetime64[ns, UTC]``.
