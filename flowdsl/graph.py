@@ -42,7 +42,7 @@ class Graph(definition.Graph):
 
         Tasks that are more than `boxes` (1 or more) are put together, as in the picture.
         """
-        from flowdsl.views.dot import to_graphviz
+        from flowdsl.views.digraph import to_graphviz
 
         return to_graphviz(self, boxes=check_count(boxes, "boxes", "to_graphviz", least=1, hint=_BOXES))
 

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from types import MappingProxyType
 from typing import (
     Any,
     Callable,
     Dict,
-    FrozenSet,
     Hashable,
     Iterable,
     List,
     Mapping,
     NamedTuple,
-    Optional,
     Sequence,
     Tuple,
 )
 
 from flowdsl.views.escape import clean, shorten
-from flowdsl.views.palette import EACH_ITEM, PLAIN, STALE, counts_text, look, worst
 
-__all__ = ["FEW_BOXES", "MANY_BOXES", "PILED", "Arrow", "Box", "Drawing", "Face", "Group", "drawing", "faces"]
+__all__ = ["FEW_BOXES", "MANY_BOXES", "PILED", "Arrow", "Box", "Drawing", "Group", "drawing"]
 
 MANY_BOXES = 150  # more than this are neither readable nor quick to lay out
 FEW_BOXES = 30  # what the smallest picture shows
 _ARROWS_A_BOX, _ARROWS_A_STACK = 6, 3  # a picture with more arrows than this for each box shows nothing
 _MOST_LEVELS = 16
 _TITLE = 40  # columns
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 PILED = frozenset(("stack", "map"))  # kinds of boxes that are drawn as several behind each other
 
 
@@ -70,13 +64,6 @@ class Drawing(NamedTuple):
     groups: Tuple[Group, ...] = ()
 
 
-class Face(NamedTuple):
-    """What a box shows of the state of its tasks: a fill and a second line of text ("": none)."""
-
-    fill: str
-    text: str
-
-
 def drawing(graph: Any, limit: int = MANY_BOXES) -> Drawing:
     """The drawing of `graph` with at most `limit` boxes: tasks one by one, else by tag, by function or by level."""
     tasks = graph.tasks
@@ -90,52 +77,6 @@ def drawing(graph: Any, limit: int = MANY_BOXES) -> Drawing:
         if len(stacks.arrows) <= _ARROWS_A_STACK * len(stacks.boxes):
             return stacks
     return _by_level(graph, levels)
-
-
-def faces(
-    picture: Drawing,
-    states: Optional[Mapping[str, str]],
-    given: Iterable[str] = (),
-    *,
-    items: Mapping[str, str] = _NOTHING,
-    stale: Iterable[str] = (),
-) -> Dict[str, Face]:
-    """What each box shows, by its id; without states a plain fill and no second line (but for given and stale tasks).
-
-    `items` says how far mapped tasks are ("120/200"), `stale` which tasks are newer than their last result; that is
-    shown where no states are.
-    """
-    marks = _Marks(frozenset(given), frozenset(stale), items)
-    return {box.id: _face(box, states, marks) for box in picture.boxes}
-
-
-class _Marks(NamedTuple):
-    given: FrozenSet[str]
-    stale: FrozenSet[str]
-    items: Mapping[str, str]
-
-
-def _face(box: Box, states: Optional[Mapping[str, str]], marks: _Marks) -> Face:
-    if box.kind == "input":
-        return Face("none", "")
-    if box.kind == "given":
-        how = look("succeeded", "given")
-        return Face(how.fill, how.text)
-    if states is None:
-        return _unstated(box, marks.stale)
-    if box.kind != "stack":
-        how, items = look(states.get(box.members[0], "pending")), marks.items.get(box.members[0])
-        return Face(how.fill, how.text if items is None else items if how.icon in items else f"{how.icon} {items}")
-    counts = Counter(states.get(name, "pending") for name in box.members)
-    return Face(look(worst(counts)).fill, counts_text(counts, words=False, most=4))
-
-
-def _unstated(box: Box, stale: FrozenSet[str]) -> Face:
-    """A box of a graph that nobody has run, or whose results are there but for those that are stale."""
-    found = sum(1 for name in box.members if name in stale)
-    if found:
-        return Face(STALE.fill, STALE.text if box.kind != "stack" else f"{STALE.icon} {found:,} {STALE.word}")
-    return Face(PLAIN, EACH_ITEM if box.kind == "map" else "")
 
 
 # ---- tasks one by one

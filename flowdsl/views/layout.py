@@ -8,13 +8,14 @@ recurses, and each is linear (times the logarithm of a layer's size).
 
 from __future__ import annotations
 
-from typing import AbstractSet, Dict, List, NamedTuple, Sequence, Tuple
+from typing import AbstractSet, Dict, List, Sequence, Tuple
 
 from flowdsl.views.bands import FRAME_PAD, FRAME_TOP, Frame, bands_of, frames_of
-from flowdsl.views.drawing import PILED, Arrow, Box, Drawing
+from flowdsl.views.drawing import Box, Drawing
 from flowdsl.views.escape import columns, esc
-from flowdsl.views.palette import GREY, INK, OUTLINE, PLAIN
-from flowdsl.views.svg import place, root
+from flowdsl.views.marks import Point, arrow_mark, box_mark, text_mark
+from flowdsl.views.palette import GREY
+from flowdsl.views.svg import root
 
 __all__ = ["layered_svg"]
 
@@ -22,11 +23,6 @@ _CHAR, _PAD, _BETWEEN, _GAP, _MARGIN = 7.6, 24.0, 16.0, 56.0, 8.0  # pixels; _CH
 _BEND_HEIGHT = 10.0
 _MOST_BENDS = 3000
 _SWEEPS, _RELAXATIONS = 6, 8
-
-
-class Point(NamedTuple):
-    x: float
-    y: float
 
 
 class _Layers:
@@ -77,10 +73,12 @@ def layered_svg(picture: Drawing, tall: AbstractSet[str] = frozenset()) -> str:
     points = [Point(xs[layers.layer[n]], y) for n, y in enumerate(centres)]
     framed = [Frame(points[n].x, points[n].y, widths[n], layers.height[n]) for n in range(len(widths))]
     body = frames_of(picture.groups, [box.group for box in picture.boxes], framed)
-    body += [_arrow(arrow, way, points, widths) for arrow, way in zip(picture.arrows, layers.way)]
-    body += [_box(box, points[n], widths[n], layers.height[n], box.id in tall) for n, box in enumerate(picture.boxes)]
+    body += [arrow_mark(arrow, way, points, widths) for arrow, way in zip(picture.arrows, layers.way)]
+    body += [
+        box_mark(box, points[n], widths[n], layers.height[n], box.id in tall) for n, box in enumerate(picture.boxes)
+    ]
     if picture.note:
-        body.append(_text(across / 2, down + 8, 11, GREY, esc(picture.note)))
+        body.append(text_mark(across / 2, down + 8, 11, GREY, esc(picture.note)))
         across, down = max(across, 6.2 * columns(picture.note)), down + 14
     return root(across, down, "".join(body), f"flow {picture.flow}: {picture.tasks} tasks")
 
@@ -185,60 +183,3 @@ def _columns(layers: _Layers, widths: Sequence[float], framed: bool) -> Tuple[Li
         centres.append(x + width / 2)
         x += width + _GAP
     return centres, x - _GAP + _MARGIN + (FRAME_PAD if framed else 0.0)
-
-
-# ---- the marks
-
-
-def _box(box: Box, at: Point, width: float, height: float, tall: bool) -> str:
-    plain = box.kind == "input"
-    shape = (
-        f' x="{at.x - width / 2:.1f}" y="{at.y - height / 2:.1f}" width="{width:.1f}" height="{height:.1f}" rx="7"'
-        f' stroke="{GREY if plain else OUTLINE}"'
-    )
-    parts = [_shadow(at, width, height)] if box.kind in PILED else []
-    fill = 'fill="none" stroke-dasharray="4,3"' if plain else f'class="b" fill="{PLAIN}"'
-    parts.append(f"<rect {fill}{shape}/>")
-    ink = GREY if plain else INK
-    parts.append(_text(at.x, at.y + (-3 if tall else 4.5), 13, ink, esc(box.title)))
-    if tall:
-        parts.append(_text(at.x, at.y + 13, 11, ink, place(box.id)))
-    return f'<g id="{box.id}">{"".join(parts)}</g>'
-
-
-def _shadow(at: Point, width: float, height: float) -> str:
-    x, y = at.x - width / 2 + 4, at.y - height / 2 + 4
-    return (
-        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="7"'
-        f' fill="none" stroke="{OUTLINE}"/>'
-    )
-
-
-def _text(x: float, y: float, points: int, ink: str, content: str) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="{points}" fill="{ink}">{content}</text>'
-
-
-def _arrow(arrow: Arrow, way: Sequence[int], points: Sequence[Point], widths: Sequence[float]) -> str:
-    """A smooth line through its bends, from the right side of one box to the left side of the other, with a head."""
-    side = 1.0 if points[way[-1]].x >= points[way[0]].x else -1.0
-    start, end = points[way[0]], points[way[-1]]
-    line = [Point(start.x + side * widths[way[0]] / 2, start.y), *(points[n] for n in way[1:-1])]
-    tip = Point(end.x - side * widths[way[-1]] / 2, end.y)
-    line.append(Point(tip.x - side * 7, tip.y))
-    d = [f"M{line[0].x:.1f},{line[0].y:.1f}"]
-    for here, there in zip(line, line[1:]):
-        middle = (here.x + there.x) / 2
-        d.append(f"C{middle:.1f},{here.y:.1f} {middle:.1f},{there.y:.1f} {there.x:.1f},{there.y:.1f}")
-    dash = ' stroke-dasharray="5,3"' if arrow.ordered else ""
-    head = f"{tip.x:.1f},{tip.y:.1f} {tip.x - side * 8:.1f},{tip.y - 3.5:.1f} {tip.x - side * 8:.1f},{tip.y + 3.5:.1f}"
-    label = _label(arrow, line)
-    return (
-        f'<path d="{"".join(d)}" fill="none" stroke="{GREY}" stroke-width="1.2"{dash}/>'
-        f'<polygon points="{head}" fill="{GREY}"/>{label}'
-    )
-
-
-def _label(arrow: Arrow, line: Sequence[Point]) -> str:
-    if not arrow.label:
-        return ""
-    return _text((line[0].x + line[1].x) / 2, (line[0].y + line[1].y) / 2 - 4, 10, GREY, esc(arrow.label))

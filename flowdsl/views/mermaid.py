@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Dict, List, Mapping, Optional
 
-from flowdsl.views.dot import stale_of
-from flowdsl.views.drawing import MANY_BOXES, PILED, Box, Drawing, Face, drawing, faces
+from flowdsl.views.digraph import stale_of
+from flowdsl.views.drawing import MANY_BOXES, PILED, Box, Drawing, drawing
 from flowdsl.views.escape import clean
+from flowdsl.views.faces import Face, faces
 from flowdsl.views.palette import GREY, INK, OUTLINE
 
 __all__ = ["to_mermaid"]

@@ -8,7 +8,8 @@ from typing import Any, Mapping, Optional, Union
 
 from flowdsl.errors import ConfigError, RendererMissing
 from flowdsl.views.details import details_html
-from flowdsl.views.dot import render_svg, to_dot
+from flowdsl.views.digraph import to_dot
+from flowdsl.views.dot import render_svg
 from flowdsl.views.escape import esc
 from flowdsl.views.mermaid import to_mermaid
 from flowdsl.views.page import page

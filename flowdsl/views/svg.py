@@ -12,8 +12,8 @@ from typing import AbstractSet, Dict, List, Mapping, Optional, Tuple
 from xml.etree import ElementTree
 from zlib import crc32
 
-from flowdsl.views.drawing import Face
 from flowdsl.views.escape import esc
+from flowdsl.views.faces import Face
 from flowdsl.views.palette import GREY
 
 __all__ = ["Rubbish", "adopt", "place", "recolour", "root", "size"]

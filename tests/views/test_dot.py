@@ -11,7 +11,8 @@ import pytest
 
 from flowdsl.definition.graph import Graph
 from flowdsl.views import dot
-from flowdsl.views.dot import Picture, render_svg, to_dot
+from flowdsl.views.digraph import to_dot
+from flowdsl.views.dot import Picture, render_svg
 from flowdsl.views.layout import layered_svg
 from flowdsl.views.palette import look
 from tests.views.samples import NASTY, PAYLOAD, chain, fan, graph_of, harmless, small

@@ -7,7 +7,8 @@ from typing import Dict
 import pytest
 
 from flowdsl.definition.graph import Graph
-from flowdsl.views.drawing import FEW_BOXES, MANY_BOXES, drawing, faces
+from flowdsl.views.drawing import FEW_BOXES, MANY_BOXES, drawing
+from flowdsl.views.faces import faces
 from tests.views.samples import chain, fan, graph_of, small
 
 

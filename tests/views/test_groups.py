@@ -15,8 +15,10 @@ from flowdsl.engine.snapshot import Snapshot, fold
 from flowdsl.errors import ConfigError
 from flowdsl.graph import drawable
 from flowdsl.views import dot
-from flowdsl.views.dot import render_svg, to_dot
-from flowdsl.views.drawing import drawing, faces
+from flowdsl.views.digraph import to_dot
+from flowdsl.views.dot import render_svg
+from flowdsl.views.drawing import drawing
+from flowdsl.views.faces import faces
 from flowdsl.views.layout import layered_svg
 from flowdsl.views.mermaid import to_mermaid
 from flowdsl.views.renderer import find_dot, render

@@ -15,7 +15,8 @@ from flowdsl.engine.snapshot import Snapshot, fold
 from flowdsl.views.cards import broken_flow_card, task_card
 from flowdsl.views.details import details_html
 from flowdsl.views.dot import render_svg
-from flowdsl.views.drawing import drawing, faces
+from flowdsl.views.drawing import drawing
+from flowdsl.views.faces import faces
 from flowdsl.views.layout import layered_svg
 from flowdsl.views.live import LiveView
 from flowdsl.views.report import Findings, report_html

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from flowdsl.views.drawing import Face
+from flowdsl.views.faces import Face
 from flowdsl.views.svg import Rubbish, adopt, place, recolour, root, size, text_picture
 from tests.views.samples import NASTY, harmless
 
