@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Mapping, NamedTuple, Sequence
 
 from flowdsl.engine import states as st
 from flowdsl.settings import options
 from flowdsl.views.dot import Picture
 from flowdsl.views.drawing import FEW_BOXES, MANY_BOXES
-from flowdsl.views.escape import clean, clean_lines, esc, esc_lines, safe_str, shorten
+from flowdsl.views.escape import clean_lines, esc, esc_lines, safe_str, shorten
 from flowdsl.views.page import page
 from flowdsl.views.palette import GREY, look
+from flowdsl.views.report_tables import environment_html, more, path_html, retried_html, workers_html
 from flowdsl.views.static import headline, least_width
 from flowdsl.views.summary import shown_failures
-from flowdsl.views.table import html_table, items_of, pill, states_of, table_html
-from flowdsl.views.times import date_time, duration
+from flowdsl.views.table import items_of, pill, states_of, table_html
+from flowdsl.views.times import date_time
 
 __all__ = ["Findings", "report_html"]
 
-_FAILURES, _OUTPUTS, _RETRIED, _ROWS, _TASKS = 40, 20, 60, 15, 300
+_FAILURES, _OUTPUTS, _TASKS = 40, 20, 300  # how many are spelt out
 _TRACEBACK, _OUTPUT = 8000, 4000  # characters, the last ones
 _TEXTS = 300_000  # characters of all tracebacks and outputs together
 _PICTURE = 400_000  # bytes of the graph
@@ -59,11 +60,11 @@ def report_html(graph: Any, snapshot: Any, findings: Findings, output: Callable[
         ("Failures", _failures(snapshot, output, texts)),
         ("Timeline", _wide(findings.timeline)),
         ("Tasks", table_html(snapshot, _TASKS)),
-        ("Attempts that did not succeed", _retried(snapshot)),
-        ("Critical path", _path(findings.path)),
-        ("Workers", _workers(findings.workers)),
+        ("Attempts that did not succeed", retried_html(snapshot)),
+        ("Critical path", path_html(findings.path)),
+        ("Workers", workers_html(findings.workers)),
         ("Output", _outputs(snapshot, output, texts)),
-        ("Inputs and environment", _environment(snapshot)),
+        ("Inputs and environment", environment_html(snapshot)),
     )
     body = "\n".join((f"<h2>{title}</h2>" if title else "") + content for title, content in sections if content)
     return page(f"flow {snapshot.flow}: {look(snapshot.state).word}", body)
@@ -103,7 +104,7 @@ def _wide(svg: str) -> str:
 def _failures(snapshot: Any, output: Callable[[str], str], texts: _Texts) -> str:
     found = shown_failures(snapshot)
     parts = [_failure(one, output, texts) for one in found[:_FAILURES]]
-    return "".join(parts) + _more(len(found) - _FAILURES, "failures")
+    return "".join(parts) + more(len(found) - _FAILURES, "failures")
 
 
 def _failure(one: Any, output: Callable[[str], str], texts: _Texts) -> str:
@@ -122,60 +123,6 @@ def _asked(output: Callable[[str], str], task: str) -> str:
         return ""
 
 
-def _retried(snapshot: Any) -> str:
-    """Attempts that came to nothing, of tasks that succeeded too."""
-    bad = [one for one in list(snapshot.attempts) if one.state in (st.FAILED, st.TIMED_OUT, st.INTERRUPTED)]
-    if options.stable_repr:
-        bad.sort(key=lambda one: (one.task, one.attempt))
-    rows = [
-        (
-            esc(shorten(one.task, 60)),
-            str(one.attempt),
-            pill(look(one.state)),
-            esc(duration(one.duration_s)),
-            esc(shorten(": ".join(text for text in (one.error_type, one.error) if text), 240)),
-        )
-        for one in bad[:_RETRIED]
-    ]
-    table = html_table(("task", "attempt", "state", "took", "error"), rows) if rows else ""
-    return table + _more(len(bad) - _RETRIED, "attempts")
-
-
-def _path(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The chain of tasks that made the run as long as it was, each with its share of the chain."""
-    chain = [row for row in rows if row["on_path"]]
-    length = sum(row["elapsed_s"] for row in chain)
-    if options.stable_repr or not length:
-        return ""
-    longest = sorted(chain, key=lambda row: -row["elapsed_s"])[:_ROWS]
-    shown = [row for row in chain if row in longest]
-    cells = [
-        (esc(shorten(row["task"], 60)), duration(row["elapsed_s"]), f"{row['elapsed_s'] / length:.0%}") for row in shown
-    ]
-    what = f"the chain of {len(chain):,} tasks that takes longest, {duration(length)} in all"
-    return _note(what) + html_table(("task", "took", "share"), cells) + _more(len(chain) - len(shown), "shorter ones")
-
-
-def _workers(rows: Sequence[Mapping[str, Any]]) -> str:
-    if options.stable_repr or not rows:
-        return ""
-    cells = [
-        (
-            esc(shorten(_known(row["worker"]) or "not known", 40)),
-            f"{row['attempts']:,}",
-            duration(row["busy_s"]),
-            f"{row['share']:.0%}" if _known(row["share"]) is not None else "",
-        )
-        for row in rows[:_ROWS]
-    ]
-    return html_table(("worker", "attempts", "busy", "share of the run"), cells) + _more(len(rows) - _ROWS, "workers")
-
-
-def _known(value: Any) -> Any:
-    """The value, or None for what a frame has for "not known"."""
-    return None if value is None or value != value else value
-
-
 def _outputs(snapshot: Any, output: Callable[[str], str], texts: _Texts) -> str:
     """What tasks printed that did not fail, folded."""
     failed = {one.task for one in shown_failures(snapshot)}
@@ -184,47 +131,4 @@ def _outputs(snapshot: Any, output: Callable[[str], str], texts: _Texts) -> str:
         wrote = dict.fromkeys(sorted(wrote))
     printed = [(name, texts.tail(_asked(output, name), _OUTPUT)) for name in list(wrote)[:_OUTPUTS]]
     parts = [f"<details><summary>{esc(shorten(name, 80))}</summary>{text}</details>" for name, text in printed if text]
-    return "".join(parts) + (_more(len(wrote) - _OUTPUTS, "tasks that printed something") if parts else "")
-
-
-def _environment(snapshot: Any) -> str:
-    """What the log says of the run itself; of the inputs it has the names only."""
-    info = snapshot.info if isinstance(snapshot.info, Mapping) else {}
-    kept = _SAID[: _SAID.index(_THIS_TIME)] if options.stable_repr else _SAID
-    rows = [
-        (esc(what), esc(shorten(_listed(info[key]), 400))) for key, what in kept if info.get(key) not in (None, [], {})
-    ]
-    more = [] if options.stable_repr else [("run", esc(snapshot.run_id))]
-    return html_table(("", ""), [*rows, *more]) if rows or more else ""
-
-
-_THIS_TIME = ("host", "computer")
-_SAID: List[Tuple[str, str]] = [
-    ("inputs", "inputs given (their values are not in the log)"),
-    ("targets", "targets"),
-    ("executor", "executor"),
-    ("max_workers", "workers at most"),
-    ("on_failure", "after a failure"),
-    ("limits", "named limits"),
-    ("python", "Python"),
-    ("flowdsl", "flowdsl"),
-    _THIS_TIME,
-    ("pid", "process"),
-    ("file", "file"),
-]
-
-
-def _listed(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{clean(key)}: {clean(one)}" for key, one in list(value.items())[:50])
-    if isinstance(value, (list, tuple)):
-        return ", ".join(clean(one) for one in value[:50])
-    return safe_str(value)
-
-
-def _note(text: str) -> str:
-    return f'<div style="color:{GREY}">{esc(text)}</div>'
-
-
-def _more(left: int, what: str) -> str:
-    return _note(f"and {left:,} more {what}") if left > 0 else ""
+    return "".join(parts) + (more(len(wrote) - _OUTPUTS, "tasks that printed something") if parts else "")
