@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Coroutine, Dict, FrozenSet, List, Optiona
 
 import flowdsl
 from flowdsl import Flow, Graph, Retry, Run, Task, current_flow, last_run, task
+from flowdsl.analysis.history import History
+from flowdsl.analysis.insight import Insight
+from flowdsl.analysis.plan import Plan
 from flowdsl.engine.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -105,3 +108,12 @@ assert_type(plain.name, str)
 assert_type(plain.flow, Flow)
 del etl["plain"]
 assert_type(flowdsl.load_runs("logs/tasks").attempts, pd.DataFrame)
+
+# What the log answers.
+assert_type(run.what_if(16, limits={"db": 3}), Plan)
+assert_type(etl.what_if(targets="plain"), Plan)
+assert_type(run.what_if(2).numbers.makespan_s, float)
+assert_type(run.insight, Insight)
+assert_type(flowdsl.load_runs(flow="etl", last=5).insight.slower_since("2026-11-17"), pd.DataFrame)
+assert_type(etl.history(last=10), History)
+run.what_if("16")  # type: ignore[arg-type]
