@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Callable, Sequence
 
-from flowdsl.views.controls import Controls
+from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.escape import esc, shorten
 from flowdsl.views.panel import Facts, panel_html
 from flowdsl.views.place import NOTHING, Place
@@ -35,8 +35,9 @@ class Afterwards:
 
         self._place, self._controls, self._read = place, controls, read_snapshot
         self._panel = ipywidgets.HTML()
+        self._button = button("Retry failed", "refresh", self._retry, "Starting", width="150px")
         row = [
-            button("Retry failed", "refresh", self._retry, "Starting", width="150px"),
+            self._button,
             picker(names, self._choose),
             button("Close", "times", self.close, "Closing", width="90px"),
         ]
@@ -54,6 +55,7 @@ class Afterwards:
         try:
             self._controls.retry(self._place)
         except Exception as exc:
+            self._button.disabled, self._button.description = False, "Retry failed"
             text = f"{type(exc).__name__}: {exc}"
             self._panel.value = "<br>".join(esc(shorten(line, 300)) for line in text.splitlines()[:10])
         else:
@@ -64,6 +66,7 @@ class Afterwards:
         box, self._box = self._box, None
         if box is None:
             return
+        self._controls, self._read = NO_CONTROLS, lambda: None  # the timer keeps this row, but not the run's results
         with suppress(Exception):  # the kernel is shutting down
             self._place.below.update(NOTHING, raw=True)
             close_all(box)

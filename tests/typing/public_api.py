@@ -90,6 +90,10 @@ assert_type(run.wait(1.5), bool)
 assert_type(run.tasks, pd.DataFrame)
 assert_type(run.snapshot(), Snapshot)
 assert_type(last_run(), Optional[Run])
+assert_type(run.rerun(failed=True, max_workers=2), Run)
+assert_type(run.rerun(from_="plain", wait=False), Run)
+assert_type(run.rerun(dry_run=True).again, Tuple[str, ...])
+run.rerun(failed="yes")  # type: ignore[call-overload]
 
 # Graphs and flows.
 assert_type(etl.graph(), Graph)

@@ -58,6 +58,7 @@ def test_where_it_cannot_run_again_the_row_says_why(pressed: Any, place: Place) 
 
     row._controls = row._controls._replace(retry=refuse)
     retry.click()
+    assert (retry.disabled, retry.description) == (False, "Retry failed")
     assert row._panel.value == "ValueError: clean &lt;b&gt; is gone<br>and more"
     assert place.below.updates[-1] is not NOTHING
 
