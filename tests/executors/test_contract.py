@@ -30,6 +30,7 @@ RUNS = [
     "ProcessPool",
     "ThreadPoolExecutor",
     "ProcessPoolExecutor",
+    "loky",
 ]
 NAMES = {"inline", "threads", "processes"}
 
@@ -47,6 +48,7 @@ def executor(request: pytest.FixtureRequest) -> Iterator[Any]:
         "ProcessPool": lambda: ProcessPool(2),
         "ThreadPoolExecutor": lambda: ThreadPoolExecutor(2),
         "ProcessPoolExecutor": lambda: ProcessPoolExecutor(2, get_context("spawn")),
+        "loky": lambda: pytest.importorskip("loky", reason="the extra `test` brings loky").ProcessPoolExecutor(2),
     }[name]
     with make() as made:
         yield made
@@ -343,7 +345,7 @@ def test_cancel_ends_the_run_and_starts_nothing_new(flow: Flow, executor: Any) -
 
 
 def test_a_thousand_tasks_in_a_row_do_not_pile_up(flow: Flow, executor: Any) -> None:
-    if isinstance(executor, ProcessPoolExecutor):
+    if not isinstance(executor, (str, InlineExecutor, ThreadExecutor, ProcessPool, ThreadPoolExecutor)):
         pytest.skip("a pool of processes has stacks of its own")
     flow.task(name="t0")(lambda: 0)
     for number in range(1, 1000):
