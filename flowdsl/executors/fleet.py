@@ -370,9 +370,13 @@ def _tell_end(worker: WorkerProcess, errand: Errand, message: pipe.Message) -> N
         outcome, _, seconds = payload.unpack(message.body, errand.job.book)
     except BaseException as exc:
         outcome, seconds = payload.died(exc), 0.0
-    with errand.job.together():
+    if errand.is_one_of_many:  # they are told of together as it is
         errand.is_over()
-        errand.job.ended(outcome, "", worker.detail, errand.ago(seconds) if errand.is_one_of_many else 0.0)
+        errand.job.ended(outcome, "", None, errand.ago(seconds))
+    else:
+        with errand.job.together():
+            errand.is_over()
+            errand.job.ended(outcome, "", None)
 
 
 def _give_back_all(jobs: Sequence[Job]) -> None:

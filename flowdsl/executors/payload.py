@@ -23,6 +23,7 @@ from flowdsl.errors import FlowError, WorkerDied
 from flowdsl.executors import pickling, sharing
 from flowdsl.executors.current import Current, Scribe, enter, leave
 from flowdsl.executors.outcome import Call, Outcome, failure, perform, text_of
+from flowdsl.executors.standing import PLAIN
 
 MAGIC = b"FDSL"
 VERSION = 2
@@ -38,6 +39,12 @@ Attempt = Tuple[str, int, Call]  # of that task, with that number
 
 class Unpicklable(FlowError):
     """A call, a result or an exception that cannot be moved between processes."""
+
+
+class Sealed(NamedTuple):
+    """A value that is opened under `try`: its class may be at fault."""
+
+    data: bytes
 
 
 class Answer(NamedTuple):
@@ -138,14 +145,14 @@ def _answer(outcome: Outcome, begun: float) -> bytes:
     """Plain data, with the value and the exception as blobs of their own."""
     if outcome.state == "succeeded":
         try:
-            value = pickling.dumps(outcome.value, sharing.mine)
+            value = outcome.value if type(outcome.value) in PLAIN else Sealed(sharing.mine.dumps(outcome.value))
         except BaseException as exc:
             kind = type(outcome.value).__qualname__
             told = Unpicklable("the result, of type %s, cannot be pickled: %s" % (kind, text_of(exc)))
             outcome = failure(told, "unpicklable", Retry(0), outcome.seconds, outcome.cpu_s)
-            value = b""
+            value = None
     else:
-        value = b""
+        value = None
     try:
         exception = b"" if outcome.exception is None else cloudpickle.dumps(outcome.exception)
     except BaseException:  # its name, text and traceback go as text anyway
@@ -158,13 +165,15 @@ def unpack(data: Bytes, book: sharing.Book = sharing.NO_BOOK) -> Answer:
     """What a worker answered; a value that cannot be unpickled here is a failed attempt, not an error."""
     plain, value, exception, pid, seconds = pickle.loads(data)
     outcome = Outcome(*plain)
-    if outcome.state == "succeeded":
+    if type(value) is not Sealed:  # it is itself, and None where there is none
+        outcome = outcome._replace(value=value)
+    else:
         try:
-            outcome = outcome._replace(value=book.loads(value))
+            outcome = outcome._replace(value=book.loads(value.data))
         except BaseException as exc:
             told = Unpicklable("the result cannot be unpickled here: %s: %s" % (type(exc).__name__, text_of(exc)))
             outcome = failure(told, "unpicklable", Retry(0), outcome.seconds, outcome.cpu_s)
-    elif exception:
+    if exception:
         outcome = outcome._replace(exception=_exception(exception))
     return Answer(outcome, pid, seconds)
 

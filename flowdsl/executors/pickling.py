@@ -20,11 +20,6 @@ _packed: Dict[Tuple[int, ...], Tuple[Policy, List[Any], bytes]] = {}
 _opened: Dict[bytes, Policy] = {}
 
 
-def dumps(value: Any, book: Book) -> bytes:
-    """Any value; functions and classes of `__main__` by value."""
-    return pickle.dumps(value) if type(value) in PLAIN else book.dumps(value)
-
-
 def dump_arguments(task: str, attempt: int, args: Sequence[Any], kwargs: Mapping[str, Any], book: Book) -> bytes:
     """The part of a call that differs from attempt to attempt."""
     whole = (task, attempt, tuple(args), dict(kwargs))

@@ -12,7 +12,7 @@ import io
 import pickle
 import threading
 import weakref
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cloudpickle
 
@@ -80,8 +80,11 @@ class Book:
 
     def loads(self, data: Any) -> Any:
         """What `dumps` made, here or elsewhere."""
-        with _using(self):
+        before, _here.book = getattr(_here, "book", None), self
+        try:
             return pickle.loads(data)
+        finally:
+            _here.book = before
 
     def _make(self, value: Any) -> Optional[Parcel]:
         file = io.BytesIO()
@@ -137,16 +140,6 @@ def open_parcel(rest: bytes, path: str, spans: Sequence[buffers.Span]) -> Any:
 
 
 _here = threading.local()  # `book`: of whoever is unpickling
-
-
-@contextlib.contextmanager
-def _using(book: Book) -> Iterator[None]:
-    before = getattr(_here, "book", None)
-    _here.book = book
-    try:
-        yield
-    finally:
-        _here.book = before
 
 
 def nothing(path: str) -> None:

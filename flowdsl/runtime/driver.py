@@ -14,6 +14,7 @@ from typing import (
     Any,
     Callable,
     Deque,
+    Dict,
     Iterable,
     Iterator,
     List,
@@ -21,6 +22,7 @@ from typing import (
     NamedTuple,
     Optional,
     Sequence,
+    Set,
     Tuple,
     Union,
     cast,
@@ -121,6 +123,8 @@ class Driver:
         self._remember = remember
         self._own = (kind.name,)
         self._begun = False
+        self._said: Dict[str, Mapping[str, Any]] = {}  # by worker, what it said with its last begin
+        self._fixed: Set[str] = set()
         self._looked = 0.0
         self._cancels: Deque[Union[ev.Cancel, ev.CancelTask]] = deque()
         self._mine = threading.local()  # `waiting`: orders of a thread that is carrying some out
@@ -188,7 +192,18 @@ class Driver:
     # ---- executors that are given their attempts report here
 
     def begun(self, task: str, attempt: int, detail: Detail, ago: float = 0.0) -> None:
+        if detail is not None:
+            self._fix(detail)
         self._report(ev.Begun(task, attempt, detail), None, ago)
+
+    def _fix(self, detail: Mapping[str, Any]) -> None:
+        """What a worker says for the second time it says for every attempt: its text for the log is made once."""
+        worker = str(detail.get("worker"))
+        if self._said.get(worker) is not detail:
+            self._said[worker] = detail
+        elif worker not in self._fixed:
+            self._fixed.add(worker)
+            self.core.fix(detail)
 
     def ended(
         self, task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0

@@ -33,10 +33,10 @@ def compute(number: int) -> int:
     return number
 
 
-def make_array() -> Any:
+def make_array(numbers: int) -> Any:
     import numpy
 
-    return numpy.ones(NUMBERS)
+    return numpy.ones(numbers)
 
 
 def use_array(array: Any) -> float:
@@ -95,7 +95,7 @@ def flowdsl_array(isolation: str, log_dir: str) -> float:
     names = ["c%d" % number for number in range(CONSUMERS)]
     for name in names:
         flow.task(name=name)(use_array)
-    return _timed(lambda: _run(flow, names), [float(NUMBERS)] * CONSUMERS)
+    return _timed(lambda: _run(flow, names, numbers=NUMBERS), [float(NUMBERS)] * CONSUMERS)
 
 
 # ---- the others
@@ -123,7 +123,7 @@ def pool_array(log_dir: str) -> float:
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
 
         def work() -> List[Any]:
-            array = pool.submit(make_array).result()
+            array = pool.submit(make_array, NUMBERS).result()
             return [future.result() for future in [pool.submit(use_array, array) for _ in range(CONSUMERS)]]
 
         return _timed(work, [float(NUMBERS)] * CONSUMERS)
@@ -137,7 +137,9 @@ def joblib_compute(log_dir: str) -> float:
         def work() -> List[Any]:
             return list(parallel(joblib.delayed(compute)(number) for number in range(PIECES)))
 
-        return _timed(work, list(range(PIECES)))
+        took = _timed(work, list(range(PIECES)))
+    joblib.externals.loky.get_reusable_executor().shutdown()
+    return took
 
 
 WORKLOADS: Dict[str, Dict[str, Callable[[str], float]]] = {
