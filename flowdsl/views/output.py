@@ -19,7 +19,9 @@ _RUNNING, _RUNNING_ROOM, _LINES = 3, 2048, 5  # tasks, bytes and lines of those 
 _TOLD, _TOLD_LINES = 5, 10  # failed tasks, and lines of each
 _WIDTH = 400  # columns of a line
 _BADLY = (st.FAILED, st.TIMED_OUT, st.INTERRUPTED)
-_PRE = "margin:2px 0 6px 0;max-height:20em;overflow:auto;white-space:pre-wrap;font-size:12px;line-height:1.35"
+# A column that is filled from its end is scrolled to its end, where what counts stands.
+_BOX = "display:flex;flex-direction:column-reverse;max-height:20em;overflow:auto;margin:2px 0 6px 0"
+_PRE = "margin:0;white-space:pre-wrap;font-size:12px;line-height:1.35"
 
 
 def output_html(snapshot: Any, tail: Optional[Tail], room: int = ROOM) -> str:
@@ -47,9 +49,7 @@ def running_output_html(rows: List[Any], tail: Optional[Tail]) -> str:
         lines = output_lines(row, tail, _LINES, _RUNNING_ROOM) if row.latest is not None else []
         if lines:
             text = _escaped(lines, _RUNNING_ROOM)
-            found.append(
-                f'<div style="color:{GREY}">{esc(shorten(row.name, 60))}</div><pre style="{_PRE}">{text}</pre>'
-            )
+            found.append(f'<div style="color:{GREY}">{esc(shorten(row.name, 60))}</div>{_scrolled(text)}')
         if len(found) == _RUNNING:
             break
     return "".join(found)
@@ -95,7 +95,11 @@ def _block(row: Any, attempt: Any, tail: Tail, room: int) -> str:
     mark = f'<span style="{style}">&#160;{esc(look(row.state).icon)}&#160;</span> ' if badly else ""
     head = f"{mark}output of {esc(shorten(row.name, 60))}{which}"
     start, end = f"<details{' open' if badly else ''}><summary>{head}</summary>", "</details>"
-    return f'{start}<pre style="{_PRE}">{_escaped(lines, room - 600)}</pre>{end}'
+    return f"{start}{_scrolled(_escaped(lines, room - 800))}{end}"
+
+
+def _scrolled(text: str) -> str:
+    return f'<div style="{_BOX}"><pre style="{_PRE}">{text}</pre></div>'
 
 
 def _lines(text: str) -> List[str]:
