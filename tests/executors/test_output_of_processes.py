@@ -194,14 +194,11 @@ def test_progress_comes_while_the_attempt_runs(flow: Flow) -> None:
         time.sleep(60)
 
     started = flow.start(display=None)
-    until = time.monotonic() + 20
-    row = None
-    while time.monotonic() < until and (row is None or row.message != "step 999"):
-        time.sleep(0.02)
-        row = started.snapshot().tasks.get("steps")
-    assert row is not None
-    assert (row.state, row.progress, row.message) == ("running", 0.999, "step 999")
-    assert started.output("steps") == "said"
+    assert wait_until(lambda: "steps" in started.snapshot().tasks, 30)
+    assert wait_until(lambda: started.output("steps") == "said", 30)
+    assert wait_until(lambda: started.snapshot().tasks["steps"].message == "step 999", 30)
+    row = started.snapshot().tasks["steps"]
+    assert (row.state, row.progress) == ("running", 0.999)
     started.cancel()
     started.wait()
     assert len([event for event in started.events["event"] if event == "attempt_progressed"]) < 10
