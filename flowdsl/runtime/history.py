@@ -6,6 +6,7 @@ believed is passed over; nothing of it can stop a run.
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -61,8 +62,11 @@ class Historian:
         return found
 
     def keep(self, run_dir: Path, clock: Mapping[str, float], function_of: Callable[[str], str]) -> None:
-        """Write down what the run that ends now took; see `durations_of`."""
-        write_durations(run_dir, durations_of(self._flow, self._place, clock, function_of))
+        """Write down what the run that ends now took; see `durations_of`. It never keeps the run from ending."""
+        try:
+            write_durations(run_dir, durations_of(self._flow, self._place, clock, function_of))
+        except Exception:
+            logging.getLogger("flowdsl").exception("what the tasks of %s took was not kept", run_dir)
 
     def _readable(self) -> Iterator[Durations]:
         """What can be read, within the bounds."""

@@ -225,6 +225,15 @@ def _made(directory: Path) -> Path:
     return directory
 
 
+def test_a_fault_of_ours_in_it_is_logged_and_the_run_ends(
+    log_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("flowdsl.runtime.history.durations_of", lambda *_: 1 / 0)
+    with caplog.at_level("ERROR", "flowdsl"):
+        assert one_by_one(flow_of(log_dir, {"a": 0.0})).state == "succeeded"
+    assert "was not kept" in caplog.text
+
+
 KILLED = """
 import os, signal, sys, time
 from flowdsl import Flow
