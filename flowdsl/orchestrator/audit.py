@@ -24,8 +24,8 @@ class Finding(NamedTuple):
 
 
 # What keeps a task from running; the other kinds are there to be known.
-FAULTS = ("cycle", "missing", "unreachable", "no handler", "not kept", "damage")
-ADVICE = ("redundant edge", "dead end")
+BROKEN = ("cycle", "missing", "unreachable", "damage")
+FAULTS = (*BROKEN, "no handler", "not kept")
 
 
 class Report:
@@ -44,6 +44,11 @@ class Report:
     def ok(self) -> bool:
         """Whether nothing keeps a task from running in this process."""
         return not any(found.kind in FAULTS for found in self.findings)
+
+    @property
+    def broken(self) -> List[Finding]:
+        """What no handler can mend: cycles, missing and unreachable tasks, damage."""
+        return [found for found in self.findings if found.kind in BROKEN]
 
     def of(self, kind: str) -> List[str]:
         """The tasks of the findings of that kind."""

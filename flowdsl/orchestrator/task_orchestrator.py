@@ -116,9 +116,8 @@ class TaskOrchestrator:
             parts = open_parts(self.options, self._handlers, self._listeners)
             self._conductor = Conductor(parts)
             self._conductor.admission.paused = parts.book.queue.paused
-            report = self.validate()
-            if not report.ok:
-                logging.getLogger("flowdsl").warning("the queue in %s is not sound: %s", parts.log_dir, report)
+            for found in self.validate().broken:  # handlers may come later
+                logging.getLogger("flowdsl").warning("the queue in %s: %s", parts.log_dir, found.text)
         return self
 
     async def initialize_async(self) -> TaskOrchestrator:

@@ -9,7 +9,7 @@ from flowdsl.errors import ConfigError, FlowError
 
 __all__ = ["SchemaCheck", "check_verify", "verifier"]
 
-INSTALL = "a JSON Schema is checked by the package jsonschema; pip install jsonschema"
+INSTALL = "a JSON Schema is checked by the package jsonschema; pip install 'flowdsl[schema]'"
 
 
 class SchemaMismatch(FlowError):
