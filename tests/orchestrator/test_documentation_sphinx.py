@@ -67,6 +67,16 @@ def test_two_flows_of_a_page_keep_their_ids_apart_and_other_formats_get_text(tmp
 
 
 @pytest.mark.slow
+def test_past_runs_are_shown_where_their_logs_are_named(tmp_path: Path) -> None:
+    build(tmp_path, "")
+    command = [sys.executable, "-c", "import documented; documented.flow.run(display=None)"]
+    subprocess.run(command, cwd=str(tmp_path / "source"), check=True)
+    done = build(tmp_path, ".. flowdsl:: documented:flow\n   :log-dir: %s" % (tmp_path / "source" / "logs" / "tasks"))
+    assert done.returncode == 0, done.stderr
+    assert "One run: 1 succeeded" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 def test_a_flow_that_is_not_there_is_an_error_of_the_page(tmp_path: Path) -> None:
     done = build(tmp_path, ".. flowdsl:: documented:flo")
     assert done.returncode != 0 and "flowdsl: documented:flo: AttributeError" in done.stderr
