@@ -246,7 +246,7 @@ def test_a_misspelt_option_is_refused_with_the_nearest_before_any_function_is_th
         ("verify", "x > 0"),
         ("priority", "high"),
         ("isolation", "proces"),
-        ("map", "airports"),
+        ("map", 3),
         ("cache", True),
         ("uses", 3),
         ("tags", 3),
