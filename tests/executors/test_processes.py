@@ -444,3 +444,31 @@ def test_a_thousand_tasks_that_kill_their_worker_once_all_succeed(flow: Flow) ->
     done = run(flow)
     assert done.state == "succeeded"
     assert [done["t%d" % number] for number in range(1000)] == [2 if number % 5 == 0 else 1 for number in range(1000)]
+
+
+def test_a_thousand_items_of_which_each_fifth_kills_its_worker(flow: Flow) -> None:
+    @flow.task(map="number")
+    def item(number: int) -> int:
+        if number % 5 == 0:
+            os._exit(1)
+        return number
+
+    done = run(flow, number=range(1000))
+    tasks = done.tasks[done.tasks["map_index"].notna()]
+    failed = set(tasks.loc[tasks["state"] == "failed", "map_index"])
+    assert failed == set(range(0, 1000, 5))
+    assert (tasks["state"] == "succeeded").sum() == 800
+    assert set(tasks["attempts"]) == {1}, "those behind one that died went back free of charge"
+    assert set(tasks.loc[tasks["state"] == "failed", "cause"]) == {"worker_died"}
+
+
+def test_a_timeout_of_the_last_attempt_is_final_and_told_once(flow: Flow) -> None:
+    flow.task(name="stuck", timeout=0.3, retries=1)(sleep_long)
+    done = run(flow)
+    attempts = done.attempts
+    assert list(attempts["attempt"]) == [1, 2]
+    assert list(attempts["state"]) == ["timed_out", "timed_out"]
+    assert list(attempts["mechanism"]) == ["killed", "killed"]
+    events = done.events[done.events["task"] == "stuck"]
+    assert list(events["state"]).count("timed_out") == 1
+    assert list(events["state"])[-1] == "timed_out"
