@@ -457,7 +457,7 @@ def test_the_page_shows_what_the_command_prints(command: Command, repository: Pa
     page = (repository / "docs" / "cli.md").read_text(encoding="utf-8")
     (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     Path("bakery.py").write_text(script, encoding="utf-8")
-    shown = re.findall(r"```sh\nflowdsl (.*?)\n```\n\n```text\n(.*?)```", page, re.DOTALL)
+    shown = re.findall(r"```sh\nflowdsl ([^\n]*)\n```\n\n```text\n(.*?)```", page, re.DOTALL)
     assert len(shown) == 7
     for line, text in shown:
         sys.modules.pop("bakery", None)
