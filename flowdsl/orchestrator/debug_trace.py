@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Profile"]
 
-PATIENCE = 0.3  # seconds
+PATIENCE = 2.0  # seconds
 
 COLUMNS = columns("function:string file:string line:integer calls:integer own_s:float total_s:float share:float")
 _OURS = "<method 'disable' of '_lsprof.Profiler' objects>"

@@ -291,8 +291,9 @@ def test_a_trace_says_where_the_time_goes(log_dir: Path) -> None:
 
     frame = DebugOrchestrator(run(flow)).trace("work")
     row = frame.set_index("function").loc["slow_part"]
-    # From Python 3.12 on the profiler may lose a call while another thread is at work.
-    assert row["calls"] >= 1 and row["total_s"] > 0 and row["file"] == __file__
+    assert row["file"] == __file__
+    if sys.version_info < (3, 12):  # later ones may lose a call while another thread is at work
+        assert row["calls"] == 2 and row["total_s"] > 0
     assert list(frame.columns) == ["function", "file", "line", "calls", "own_s", "total_s", "share"]
     assert frame["share"].sum() == pytest.approx(1.0) and frame["own_s"].is_monotonic_decreasing
     assert frame.attrs["error"] == "" and not frame["file"].str.contains("debug_replay", na=False).any()
