@@ -180,7 +180,8 @@ class WorkerProcess:
 
     def abandon(self) -> None:
         """Close the pipes in a forked process, where nobody else runs and a lock may be held for ever."""
-        _close(*self._ours)
+        if not self.is_closed:
+            _close(*self._ours)
 
     def _has_died(self) -> bool:
         if not hasattr(os, "waitid"):

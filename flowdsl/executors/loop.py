@@ -71,9 +71,10 @@ class Loop:
         self.call(self._end)
 
     def close(self) -> None:
-        """Give the file descriptors back; where the thread is not there to do it."""
+        """Give the file descriptors back. Twice does no harm: by then their numbers may be somebody else's."""
         self._selector.close()
-        for end in (self._reading, self._writing):
+        ends, self._reading, self._writing = (self._reading, self._writing), -1, -1
+        for end in ends:
             with contextlib.suppress(OSError):
                 os.close(end)
 

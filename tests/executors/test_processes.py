@@ -405,6 +405,26 @@ def test_a_worker_pays_no_heed_to_an_interrupt(flow: Flow) -> None:
     assert run(flow)["interrupted"] == "went on"
 
 
+def test_a_fork_after_a_pool_has_ended_keeps_the_files_that_were_opened_since() -> None:
+    threads = set(threading.enumerate())
+    pool = processes.ProcessPool(1)
+    assert pool.submit(int, "7").result() == 7
+    pool.shutdown()
+    assert wait_until(lambda: threads.issuperset(threading.enumerate()))
+    ends = [end for _ in range(8) for end in os.pipe()]  # they have the numbers that the pool's had
+    child = os.fork()
+    if not child:
+        try:
+            for end in ends:
+                os.fstat(end)
+            os._exit(0)
+        except OSError:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    for end in ends:
+        os.close(end)
+
+
 def test_a_task_that_forks_answers_once(flow: Flow, tmp_path: Path) -> None:
     @flow.task
     def forks() -> str:
