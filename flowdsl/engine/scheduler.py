@@ -351,7 +351,7 @@ class Scheduler:
             return
         stopping = self._take_back(number) or self._halt
         if stopping is not None:
-            self._table.cancel(number, *stopping, events)
+            self._end_before_it_began(number, stopping, events)
         else:
             self._push(number)
 
@@ -406,7 +406,7 @@ class Scheduler:
         if self._stop_on_failure and self._halt is None:
             stopping = Stopping("stopped", name)
             self._halt_all(stopping, events)
-            for launched in sorted(self._launched):
+            for launched in sorted(self._launched.difference(self._stopping)):
                 self._stop(launched, stopping, now, effects)
 
     # ---- time, and the end of it

@@ -24,6 +24,8 @@ ONCE_FAILED: Dict[int, str] = {
     121: "an attempt was given up twice, and taken for one that had ended",
     130: "all that was ready waited for a limit that an abandoned attempt held",
     271: "a worker died under an attempt that had not told its begin",
+    5351: "an attempt that was told to end alone was told once more when the run stopped",
+    19239: "the last item of a map was given back, cancelled alone, and nobody heard that the map was over",
 }
 
 # What the simulation does not bring about: results from a cache, a dead driver, a task cancelled alone.
