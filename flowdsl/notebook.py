@@ -87,10 +87,10 @@ def _flow(shell: Any, line: str) -> Any:
 
 
 def _value(text: str, shell: Any) -> Any:
-    """A Python expression of the notebook, or the text itself."""
+    """A Python expression of the notebook, or the text itself where it is none; what an expression raises is told."""
     try:
         return eval(text, shell.user_ns)
-    except Exception:
+    except (SyntaxError, NameError, AttributeError):  # jan.csv, data/jan.csv
         return text
 
 

@@ -92,11 +92,11 @@ def test_the_history_of_a_flow_has_a_row_for_each_run_and_for_each_task_in_it(fl
 def test_runs_from_another_notebook_are_not_in_it(log_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flow = Flow("etl", log_dir=log_dir)
     flow.task("a")(lambda: None)
-    monkeypatch.setenv("JPY_SESSION_NAME", "/work/one.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/u/ada/one.ipynb")
     flow.run(display="none")
-    monkeypatch.setenv("JPY_SESSION_NAME", "/work/two.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/u/ada/two.ipynb")
     assert len(flow.history()) == 0
-    monkeypatch.setenv("JPY_SESSION_NAME", "/work/one.ipynb")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/u/ada/one.ipynb")
     assert len(flow.history()) == 1
 
 

@@ -161,7 +161,7 @@ def test_lines_written_in_a_task_carry_its_name_and_attempt(log: LogOrchestrator
     @flow.task
     def talks() -> None:
         log.info("from inside")
-        logging.getLogger("flowdsl.log.library").warning("from a library")
+        logging.getLogger("flowdsl.log.parser").warning("from another module")
         tries.append(1)
         if len(tries) == 1:
             raise ValueError
@@ -169,7 +169,7 @@ def test_lines_written_in_a_task_carry_its_name_and_attempt(log: LogOrchestrator
     flow.run(display="none")
     frame = log.logs(task="talks")
     assert frame["attempt"].tolist() == [1, 1, 2, 2]
-    assert frame["message"].tolist() == ["from inside", "from a library"] * 2
+    assert frame["message"].tolist() == ["from inside", "from another module"] * 2
 
 
 def test_the_context_of_a_handler_logs_for_its_task(log: LogOrchestrator, log_dir: Path) -> None:

@@ -21,7 +21,7 @@ from flowdsl.storage.durations import FILE, Durations, read_durations, write_dur
 from flowdsl.storage.lock import Lock
 from tests.storage.test_durations import journal
 
-HERE = "/work/etl.ipynb"
+HERE = "/u/ada/etl.ipynb"
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +105,7 @@ def test_a_name_is_expected_to_take_the_median_of_the_last_ten_runs(log_dir: Pat
 
 
 def test_the_runs_of_another_file_or_another_flow_do_not_count(log_dir: Path) -> None:
-    past(log_dir, "20260101-000000-000-etl-000001", {"a": 1.0}, place="/work/other.ipynb")
+    past(log_dir, "20260101-000000-000-etl-000001", {"a": 1.0}, place="/u/ada/other.ipynb")
     past(log_dir, "20260101-000000-001-etl-000002", {"a": 2.0}, flow="etl!")  # the same slug
     past(log_dir, "20260101-000000-002-other-000003", {"a": 3.0})
     past(log_dir, "of-somebody-else", {"a": 4.0})

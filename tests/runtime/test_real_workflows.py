@@ -18,7 +18,7 @@ from tests.workflows import REFERENCES, Reference, Workflow, read_workflow
 
 WORKER = Kinds("worker", "worker", "worker", "worker")
 RUN_ID = "20260101-000000-000-%s-000001"
-HERE = "/work/etl.ipynb"
+HERE = "/u/ada/etl.ipynb"
 
 references = pytest.mark.parametrize("reference", REFERENCES, ids=lambda one: f"{one.workflow} on {one.workers}")
 

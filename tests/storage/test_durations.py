@@ -17,7 +17,7 @@ from flowdsl.engine.events import Event
 from flowdsl.storage.durations import BRIEF, FILE, Durations, durations_of, read_durations, rebuilt, write_durations
 from flowdsl.storage.journal import Journal
 
-SOME = Durations("etl", "/work/etl.ipynb", {"clean": 1.25, "load": 0.5, "look": BRIEF / 2}, {"load": 0.5}, {"load": 3})
+SOME = Durations("etl", "/u/ada/etl.ipynb", {"clean": 1.25, "load": 0.5, "look": BRIEF / 2}, {"load": 0.5}, {"load": 3})
 names = some.text(min_size=1, max_size=20)
 
 
@@ -149,7 +149,7 @@ def test_durations_are_made_again_from_the_journal(log_dir: Path) -> None:
 
 
 def test_the_file_goes_before_the_folder(log_dir: Path) -> None:
-    assert rebuilt(journal(log_dir, 0, {"file": "/work/etl.py"}), 100).durations.place == "/work/etl.py"
+    assert rebuilt(journal(log_dir, 0, {"file": "/u/ada/etl.py"}), 100).durations.place == "/u/ada/etl.py"
 
 
 def test_no_more_lines_than_asked_for_are_parsed(log_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
