@@ -34,9 +34,10 @@ from flowdsl.settings import options
 from flowdsl.task import Task
 
 if TYPE_CHECKING:
+    from flowdsl.abandoned import AbandonedWarning
     from flowdsl.executors.current import current
     from flowdsl.executors.progress import progress, track
-    from flowdsl.run import AbandonedWarning, Run, last_run
+    from flowdsl.run import Run, last_run
     from flowdsl.runs import Runs, load_runs
     from flowdsl.runtime.binding import Missing
 
@@ -83,7 +84,7 @@ __all__ = [
 
 # Loaded when they are asked for: they bring threads, files or pandas with them.
 _LAZY = {
-    "AbandonedWarning": "flowdsl.run",
+    "AbandonedWarning": "flowdsl.abandoned",
     "DebugOrchestrator": "flowdsl.orchestrator",
     "DocumentationOrchestrator": "flowdsl.orchestrator",
     "LogOrchestrator": "flowdsl.orchestrator",

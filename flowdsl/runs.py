@@ -1,49 +1,26 @@
-"""Runs read back from their journals: a past run, or all that are in a directory, with the DataFrames of live ones."""
+"""The runs whose journals are in a directory, with the DataFrames of a live one over all of them."""
 
 from __future__ import annotations
 
 import os
-import time
 import warnings
-from functools import partial
 from pathlib import Path
-from typing import (
-    TYPE_CHECKING,
-    Any,
-    Callable,
-    Dict,
-    Iterator,
-    List,
-    Mapping,
-    NamedTuple,
-    NoReturn,
-    Optional,
-    Sequence,
-    Tuple,
-    Union,
-)
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
 
-from flowdsl.definition.checks import check_count, check_limits
-from flowdsl.definition.options import check_workers
+from flowdsl.definition.checks import check_count
 from flowdsl.definition.suggest import did_you_mean
-from flowdsl.engine.failures import Failure, failures
-from flowdsl.engine.snapshot import Snapshot, fold
-from flowdsl.engine.states import RUNNING
-from flowdsl.errors import TaskResultError
+from flowdsl.engine.snapshot import Snapshot
 from flowdsl.hold import check_not_held
-from flowdsl.run import in_order
+from flowdsl.past_run import PastRun
 from flowdsl.settings import options
-from flowdsl.storage.outputs import read_output, tail_output
-from flowdsl.storage.reading import Log, read_header, read_journal, run_dirs
+from flowdsl.storage.reading import read_header, read_journal, run_dirs
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from flowdsl.analysis.insight import Insight
-    from flowdsl.analysis.plan import Plan
-    from flowdsl.analysis.timeline import Timeline
 
-__all__ = ["Damaged", "PastRun", "Runs", "load_runs"]
+__all__ = ["Damaged", "Runs", "load_runs", "select_runs"]
 
 
 class Damaged(NamedTuple):
@@ -53,141 +30,6 @@ class Damaged(NamedTuple):
     line: Optional[int]  # counted from 1; None: the whole file could not be read
     offset: Optional[int]  # bytes from the start of the file
     reason: str
-
-
-class PastRun:
-    """A run as its journal tells it: everything that a live run shows, except results, which a journal does not hold.
-
-    A run whose process died is `interrupted`, and so is what it left open. One that goes on in some process stands
-    as it stood when it was read.
-    """
-
-    def __init__(self, log: Log) -> None:
-        self._batches = log.batches
-        self._snapshot = fold(log.batches, run_id=log.path.name)
-        if log.locked_by is None:
-            self._snapshot.interrupted()
-        self.id: str = log.path.name
-        self.dir: Path = log.path
-        self.flow: str = self._snapshot.flow
-
-    @property
-    def state(self) -> str:
-        """One of `states.RUN_STATES`."""
-        return self._snapshot.state
-
-    @property
-    def done(self) -> bool:
-        """Whether the run has come to its end."""
-        return self.state != RUNNING
-
-    def snapshot(self) -> Snapshot:
-        """What was known of the run when it was read."""
-        return self._snapshot
-
-    @property
-    def tasks(self) -> pd.DataFrame:
-        """A DataFrame with one row a task; its columns are those of `flowdsl.analysis.frames.tasks_frame`."""
-        from flowdsl.analysis.frames import tasks_frame
-
-        return tasks_frame([self._snapshot])
-
-    @property
-    def attempts(self) -> pd.DataFrame:
-        """A DataFrame with one row an attempt; its columns are those of `flowdsl.analysis.frames.attempts_frame`."""
-        from flowdsl.analysis.frames import attempts_frame
-
-        return attempts_frame([self._snapshot])
-
-    @property
-    def events(self) -> pd.DataFrame:
-        """A DataFrame with one row an event; its columns are those of `flowdsl.analysis.frames.events_frame`."""
-        from flowdsl.analysis.frames import events_frame
-
-        return events_frame([(self.id, self.flow, self._batches)])
-
-    @property
-    def failures(self) -> Tuple[Failure, ...]:
-        """The tasks that failed or timed out for good, with error and traceback as text."""
-        return in_order(failures(self._snapshot), self._snapshot.tasks)
-
-    def timeline(self) -> Timeline:
-        """The attempts on a time axis: a picture in a notebook, text elsewhere, rows in `.frame`."""
-        from flowdsl.analysis.timeline import Timeline
-        from flowdsl.views.static import image
-        from flowdsl.views.timeline import timeline_svg
-
-        return Timeline(self._snapshot, timeline_svg, embed=image, now=None if self.done else time.time())
-
-    def critical_path(self) -> pd.DataFrame:
-        """A DataFrame that says which tasks made the run long; see `flowdsl.analysis.critical.critical_path`."""
-        from flowdsl.analysis.critical import critical_path
-
-        return critical_path(self._snapshot)
-
-    def utilisation(self) -> pd.DataFrame:
-        """A DataFrame that says how busy each worker was; see `flowdsl.analysis.utilisation.utilisation`."""
-        from flowdsl.analysis.utilisation import utilisation
-
-        return utilisation(self._snapshot)
-
-    def report(self, path: Union[str, os.PathLike[str]]) -> Path:
-        """Write a page of HTML on this run to `path`, and return the path; see `Run.report`."""
-        from flowdsl.report import write_report
-        from flowdsl.views.shape import shape_of
-
-        return write_report(self, shape_of(self._snapshot), path)
-
-    @property
-    def insight(self) -> Insight:
-        """Answers from the attempts: where time went, wasted retries, how busy workers were, who waited for whom."""
-        from flowdsl.analysis.insight import Insight
-
-        return Insight(self.attempts)
-
-    def what_if(self, max_workers: int, *, limits: Optional[Mapping[str, int]] = None) -> Plan:
-        """What this run would come to on so many workers; see `flowdsl.Run.what_if`."""
-        from flowdsl.analysis.plan import what_if
-        from flowdsl.views.timeline import timeline_svg
-
-        where = f"what_if of run {self.id!r}"
-        workers, other = check_workers(max_workers, where), check_limits(limits or {}, where)
-        return what_if(self._snapshot, workers, limits=other, draw=timeline_svg)
-
-    def __getitem__(self, name: str) -> NoReturn:
-        row = self._snapshot.tasks.get(name)
-        if row is None:
-            raise KeyError(f"run {self.id!r} has no task {name!r}{did_you_mean(name, self._snapshot.tasks)}")
-        text = f"the journal of run {self.id!r} does not hold the results of task {name!r} ({row.state}); run it again"
-        raise TaskResultError(text, task=name, state=row.state, cause=row.cause)
-
-    def output(self, name: str, *, attempt: Optional[int] = None) -> str:
-        """What the task printed, by default in its latest attempt; see `flowdsl.Run.output`.
-
-        Raises KeyError for a task that the run did not have, ValueError for an attempt that there was not.
-        """
-        from flowdsl.printed import output_of
-
-        return output_of(self._snapshot, partial(read_output, self.dir), name, attempt)
-
-    def __repr__(self) -> str:
-        which = "" if options.stable_repr else f" {self.id!r}"
-        return f"<PastRun{which} of flow {self.flow!r}: {self.state}, {len(self._snapshot.tasks)} tasks>"
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._snapshot.tasks
-
-    def _ipython_key_completions_(self) -> List[str]:
-        return list(self._snapshot.tasks)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, str]:
-        from flowdsl.views.shape import shape_of
-        from flowdsl.views.static import run_bundle
-
-        try:
-            return run_bundle(shape_of(self._snapshot), self._snapshot, partial(tail_output, self.dir))
-        except Exception:  # a picture is never worth an error
-            return {"text/plain": repr(self)}
 
 
 class Runs:
@@ -220,7 +62,7 @@ class Runs:
         """A DataFrame with one row an event of any run, as in `flowdsl.analysis.frames.events_frame`."""
         from flowdsl.analysis.frames import events_frame
 
-        return events_frame((run.id, run.flow, run._batches) for run in self._runs)
+        return events_frame((run.id, run.flow, run.batches()) for run in self._runs)
 
     @property
     def summary(self) -> pd.DataFrame:

@@ -14,7 +14,8 @@ import pytest
 
 from flowdsl.engine.events import Batch
 from flowdsl.errors import TaskResultError
-from flowdsl.runs import PastRun, load_runs
+from flowdsl.past_run import PastRun
+from flowdsl.runs import load_runs
 from flowdsl.storage.journal import Journal
 from flowdsl.storage.reading import read_journal
 from tests.analysis.journals import eventful

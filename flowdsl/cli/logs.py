@@ -43,7 +43,8 @@ def logs(run_id: Optional[str], log_dir: str, what: Optional[str], as_json: bool
 
 def read_runs(log_dir: str, run_id: Optional[str]) -> flowdsl.Runs:
     """All runs of a directory, or the one that is meant; what could not be read is told on stderr."""
-    from flowdsl.runs import PastRun, Runs
+    from flowdsl.past_run import PastRun
+    from flowdsl.runs import Runs
     from flowdsl.storage.reading import read_journal, run_dirs
 
     if run_id is None:

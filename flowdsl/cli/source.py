@@ -10,10 +10,10 @@ from typing import Any, Iterator, List, Sequence
 
 import click
 
+from flowdsl.abandoned import AbandonedWarning
 from flowdsl.errors import FlowError, InternalError
 from flowdsl.flow import Flow
 from flowdsl.loading import Loaded, load
-from flowdsl.run import AbandonedWarning
 from flowdsl.runtime.launch import source_file
 
 __all__ = ["FILE", "INTERRUPTED", "TARGETS", "find", "one_line", "plain_warnings"]

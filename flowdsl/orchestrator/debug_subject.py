@@ -10,8 +10,9 @@ from flowdsl.flow import Flow
 from flowdsl.orchestrator.documentation_statistics import past_runs
 from flowdsl.orchestrator.launching import FLOW
 from flowdsl.orchestrator.task_orchestrator import TaskOrchestrator
+from flowdsl.past_run import PastRun
 from flowdsl.run import Run, last_run
-from flowdsl.runs import PastRun, Runs
+from flowdsl.runs import Runs
 from flowdsl.task import Task
 
 __all__ = ["Subject", "subject_of"]
@@ -62,7 +63,7 @@ def _of_flow(flow: Flow) -> Subject:
     last = last_run()
 
     def wants(run: Run) -> bool:
-        return run.origin_flow.newest is flow.newest
+        return run.origin.flow.newest is flow.newest
 
     return Subject([last] if last is not None and wants(last) else [], wants, lambda run: flow.newest)
 
@@ -73,6 +74,6 @@ def _flow_of(flow: Any) -> Callable[[Any], Any]:
     def found(run: Any) -> Any:
         if flow is not None:
             return flow.newest
-        return run.origin_flow.newest if isinstance(run, Run) else None
+        return run.origin.flow.newest if isinstance(run, Run) else None
 
     return found

@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any, Dict, Iterable, List, NamedTuple, Sequence, Tuple, Union
 
 from flowdsl.engine import states as st
-from flowdsl.runs import PastRun
+from flowdsl.past_run import PastRun
 from flowdsl.storage.reading import read_journal, run_dirs
 
 __all__ = ["TaskStatistics", "past_runs", "statistics_of"]

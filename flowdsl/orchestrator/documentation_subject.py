@@ -30,7 +30,7 @@ def documented(subject: Any, runs: Optional[Sequence[Any]]) -> Documented:
     """What `subject` is as a graph; ConfigError for what is none, GraphError where it makes none."""
     if isinstance(subject, Run):
         return Documented(
-            subject.graph, _defaults(subject.origin_flow.newest), lambda: [subject] if runs is None else runs
+            subject.graph, _defaults(subject.origin.flow.newest), lambda: [subject] if runs is None else runs
         )
     if isinstance(subject, definition.Graph):
         return Documented(subject, NOTHING_SAID, lambda: runs or ())

@@ -20,7 +20,7 @@ from flowdsl.storage.reading import read_journal
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.name != "posix", reason="worker processes need Linux or macOS"),
-    pytest.mark.filterwarnings("ignore::flowdsl.run.AbandonedWarning"),
+    pytest.mark.filterwarnings("ignore::flowdsl.AbandonedWarning"),
 ]
 
 

@@ -173,7 +173,7 @@ def test_a_kill_in_c_code_is_in_the_capsule_with_its_line(log_dir: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::flowdsl.run.AbandonedWarning")
+@pytest.mark.filterwarnings("ignore::flowdsl.AbandonedWarning")
 def test_a_thread_that_was_left_behind_is_in_the_capsule_with_its_line(log_dir: Path) -> None:
     flow = Flow("left", log_dir=log_dir)
 

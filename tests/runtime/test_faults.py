@@ -17,8 +17,7 @@ from typing import Any, Iterator, List
 import pytest
 
 import flowdsl
-from flowdsl import Flow, Retry, RunFailed
-from flowdsl.run import AbandonedWarning
+from flowdsl import AbandonedWarning, Flow, Retry, RunFailed
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
