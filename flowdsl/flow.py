@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from typing import (
     TYPE_CHECKING,
     Any,
     Callable,
     Collection,
-    Dict,
-    Iterator,
-    List,
     Mapping,
-    NoReturn,
     Optional,
     Sequence,
     Tuple,
@@ -23,19 +18,18 @@ from typing import (
 )
 
 from flowdsl.decorator import decorate
-from flowdsl.definition.checks import check_count, check_flag, check_name, refuse
-from flowdsl.definition.graph import build_graph, check_inputs
-from flowdsl.definition.inputs import together
-from flowdsl.definition.options import INHERIT, RUN_CHECKS, RUN_OPTIONS, FlowOptions, Inherit, RunOptions, check_workers
+from flowdsl.definition.checks import check_count, check_flag, check_name
+from flowdsl.definition.graph import build_graph
+from flowdsl.definition.options import INHERIT, FlowOptions, Inherit, check_workers
 from flowdsl.definition.resolve import Scope
 from flowdsl.definition.retry import Retry
 from flowdsl.definition.spec import TaskSpec
 from flowdsl.definition.stale import stale_tasks
-from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import DefinitionError, at_the_users_line
 from flowdsl.graph import Graph, Pictures, drawable, pictures
-from flowdsl.hold import check_not_held
 from flowdsl.members import Members, taken_over
+from flowdsl.named_tasks import NamedTasks
+from flowdsl.request import Target, requested, target_names
 from flowdsl.task import Task
 
 if TYPE_CHECKING:
@@ -47,14 +41,12 @@ if TYPE_CHECKING:
     from flowdsl.run import Run
     from flowdsl.task import P
 
-    Target = Union[str, Task[Any, Any]]
-
 R = TypeVar("R")
 
 __all__ = ["Flow"]
 
 
-class Flow:
+class Flow(NamedTasks):
     """A named set of tasks.
 
     Args:
@@ -201,46 +193,6 @@ class Flow:
     def __setstate__(self, specs: Sequence[TaskSpec]) -> None:
         self.members.restore(specs)
 
-    def __getitem__(self, name: str) -> Task[Any, Any]:
-        if name not in self.members.tasks:
-            self._unknown(name)
-        return self.members.tasks[name]
-
-    def __delitem__(self, name: str) -> None:
-        if name not in self.members.tasks:
-            self._unknown(name)
-        self.members.remove(name)
-
-    def _unknown(self, name: str) -> NoReturn:
-        raise KeyError("flow %r has no task %r%s" % (self.name, name, did_you_mean(name, self.members.tasks)))
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.members.tasks
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(list(self.members.tasks))
-
-    def __len__(self) -> int:
-        return len(self.members.tasks)
-
-    def __bool__(self) -> bool:
-        return True  # also without tasks
-
-    def __getattr__(self, name: str) -> Task[Any, Any]:
-        """`flow.clean` is `flow["clean"]`, for completion."""
-        members = self.__dict__.get("members")
-        if members is None or name not in members.tasks:
-            ending = "" if members is None or name.startswith("_") else did_you_mean(name, dir(self))
-            raise AttributeError("a Flow has no attribute and no task %r%s" % (name, ending))
-        task: Task[Any, Any] = members.tasks[name]
-        return task
-
-    def __dir__(self) -> List[str]:
-        return [*super().__dir__(), *(name for name in self.members.tasks if name.isidentifier())]
-
-    def _ipython_key_completions_(self) -> List[str]:
-        return list(self)
-
     # ---- drawing
 
     def graph(self, *, targets: Union[Target, Sequence[Target], None] = None) -> Graph:
@@ -251,7 +203,7 @@ class Flow:
         """
         __tracebackhide__ = True
         try:
-            return self._marked(self.build(self._names(targets)))
+            return self._marked(self.build(target_names(self, targets)))
         except DefinitionError as exc:
             raise at_the_users_line(exc) from exc.__cause__
 
@@ -276,7 +228,7 @@ class Flow:
         __tracebackhide__ = True
         where = "what_if of flow %r" % self.name
         try:
-            workers, graph = check_workers(max_workers, where), self.build(self._names(targets))
+            workers, graph = check_workers(max_workers, where), self.build(target_names(self, targets))
         except DefinitionError as exc:
             raise at_the_users_line(exc) from exc.__cause__
         return plan_of(graph, workers, str(log_dir or self.newest.log_dir))
@@ -301,21 +253,6 @@ class Flow:
         self._built = (key, graph)
         return graph
 
-    def _names(self, targets: Union[Target, Sequence[Target], None]) -> Optional[Tuple[str, ...]]:
-        if targets is None:
-            return None
-        listed = targets if isinstance(targets, (list, tuple)) else [targets]
-        return tuple(self._name_of(target) for target in listed)
-
-    def _name_of(self, target: Any) -> str:
-        if isinstance(target, Task):
-            if target.flow is not self.newest:
-                refuse("run of flow %r" % self.name, "targets", target, "is a task of another flow; call its own run")
-            return target.name
-        if not isinstance(target, str):
-            refuse("run of flow %r" % self.name, "targets", target, "is not a task; give tasks or their names")
-        return target
-
     def __repr__(self) -> str:
         count = len(self)
         text = "flow %r: %s" % (self.name, "1 task" if count == 1 else "%d tasks" % count)
@@ -329,7 +266,9 @@ class Flow:
         try:
             return pictures(self._marked(self.build()), repr(self))
         except DefinitionError as exc:
-            return _broken(self, str(exc))
+            from flowdsl.views.cards import broken_flow_card
+
+            return {"text/plain": repr(self), "text/html": broken_flow_card(self.name, self, len(self), str(exc))}
         except Exception:  # a picture is never worth an error
             return {"text/plain": repr(self)}
 
@@ -387,46 +326,20 @@ class Flow:
             "log_dir": log_dir,
             "fsync": fsync,
         }
-        return run_here(self.newest, *self._ready(inputs, {**more_inputs, **options, "targets": targets}))
+        return run_here(self.newest, *requested(self, inputs, {**more_inputs, **options, "targets": targets}))
 
     def start(self, inputs: Optional[Mapping[str, Any]] = None, **options_and_inputs: Any) -> Run:
         """The run, at once, while it goes on; takes what `run` takes."""
         from flowdsl.start import run_behind
 
         __tracebackhide__ = True
-        return run_behind(self.newest, *self._ready(inputs, options_and_inputs))
+        return run_behind(self.newest, *requested(self, inputs, options_and_inputs))
 
     async def run_async(self, inputs: Optional[Mapping[str, Any]] = None, **options_and_inputs: Any) -> Run:
         """The finished run, awaited; takes what `run` takes. Cancelling the await cancels the run and waits for it."""
         from flowdsl.start import run_awaited
 
-        return await run_awaited(self.newest, *self._ready(inputs, options_and_inputs))
-
-    def _ready(self, inputs: Any, options_and_inputs: Dict[str, Any]) -> Tuple[Graph, Dict[str, Any], RunOptions]:
-        """What a run needs, checked before anything of it exists."""
-        __tracebackhide__ = True
-        check_not_held()
-        try:
-            return self._checked(inputs, options_and_inputs)
-        except DefinitionError as exc:
-            raise at_the_users_line(exc) from exc.__cause__
-
-    def _checked(self, inputs: Any, options_and_inputs: Dict[str, Any]) -> Tuple[Graph, Dict[str, Any], RunOptions]:
-        where = "run of flow %r" % self.name
-        said = {name: value for name, value in options_and_inputs.items() if name in RUN_CHECKS}
-        targets = self._names(options_and_inputs.get("targets"))
-        options = replace(RunOptions.checked(where, **said), targets=targets)
-        more = {name: value for name, value in options_and_inputs.items() if name not in RUN_OPTIONS}
-        values = together(inputs, more, where)
-        graph = self.build(targets, given=values)
-        check_inputs(graph, values)
-        return graph, values, options
-
-
-def _broken(flow: Flow, fault: str) -> Pictures:
-    from flowdsl.views.cards import broken_flow_card
-
-    return {"text/plain": repr(flow), "text/html": broken_flow_card(flow.name, flow, len(flow), fault)}
+        return await run_awaited(self.newest, *requested(self, inputs, options_and_inputs))
 
 
 def _empty(name: str, options: FlowOptions) -> Flow:
