@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, NamedTuple, Optional, Set, Tuple
+from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple
 
 from flowdsl.definition.options import Retry
 from flowdsl.engine import states as st
 from flowdsl.engine.policy import Kind, Node
 
-__all__ = ["Row", "Rule", "guilty", "promised", "told", "verdict", "verdicts_of_items"]
+__all__ = ["Ledger", "Row", "Rule", "guilty", "promised", "told", "verdict", "verdicts_of_items"]
 
 
 class Rule(NamedTuple):
@@ -64,6 +64,23 @@ class Row:
 
     def hands_items_to(self, other: Row) -> bool:
         return self.size is not None and self.name in (other.rule.over or ())
+
+
+class Ledger:
+    """A whole run, as far as its events have told; `max_workers` and `limits` are None while nobody has said them."""
+
+    def __init__(self, max_workers: Optional[int], limits: Optional[Mapping[str, int]]) -> None:
+        self.max_workers = max_workers
+        self.limits = limits
+        self.rows: Dict[str, Row] = {}
+        self.open = 0  # tasks that have not ended
+        self.running = 0  # attempts
+        self.kept = 0  # slots of abandoned attempts
+        self.used: Dict[str, int] = {}  # how many attempts hold each named limit
+        self.halted = False  # nothing may become ready any more
+        self.first_failure = ""
+        self.doubted: List[Row] = []  # to be decided before the batch is over
+        self.now = 0.0  # seconds since the run's start
 
 
 def verdict(row: Row) -> str:

@@ -200,7 +200,7 @@ SPOILT: Dict[str, Any] = {
 def test_a_run_as_it_should_be_passes() -> None:
     checker = check_batches(batches(a_run()))
     assert checker.abandoned() == [("d", 1)]
-    assert (checker.open, checker.running, checker.first_failure) == (0, 0, "d")
+    assert (checker.ledger.open, checker.ledger.running, checker.ledger.first_failure) == (0, 0, "d")
 
 
 @pytest.mark.parametrize("fault", sorted(SPOILT))
@@ -231,7 +231,7 @@ def test_time_that_goes_back_is_seen() -> None:
 
 def test_a_run_whose_process_was_killed_need_not_have_ended() -> None:
     cut = batches(a_run())[:-1]
-    assert check_batches(cut, ended=False).running == 1
+    assert check_batches(cut, ended=False).ledger.running == 1
     with pytest.raises(InvariantBroken, match="has not ended"):
         check_batches(cut)
 

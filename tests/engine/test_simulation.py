@@ -83,7 +83,7 @@ def batches_of(seed: int, monkeypatch: pytest.MonkeyPatch) -> List[Batch]:
 def test_events_alone_are_enough_to_check_a_run_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(300):
         checker = check_batches(batches_of(seed, monkeypatch))
-        assert checker.open == 0
+        assert checker.ledger.open == 0
 
 
 def test_the_simulation_brings_about_every_transition_and_mechanism(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,7 +130,7 @@ class Watch:
             if type(effect) is ev.Launch:
                 self._launched[task] = effect.attempt
                 del self._ready[task]
-                hold(effect.attempt == self.checker.rows[task].begun + 1, "attempts are numbered one by one")
+                hold(effect.attempt == self.checker.ledger.rows[task].begun + 1, "attempts are numbered one by one")
                 hold(effect.kind == self._policy(task).kind, "another kind of executor")
                 self._take_limits(task)
                 hold(self._slots() <= self._max_workers, "one slot too many")
@@ -157,7 +157,7 @@ class Watch:
             if event.task:
                 self._take_event(event, now)
         for event in batch.events:
-            row = self.checker.rows.get(event.task)
+            row = self.checker.ledger.rows.get(event.task)
             if row is not None and row.rule.over is not None and row.state == st.READY:
                 hold(row.name in self._sizing, "nobody asks how many items there are")
         ended = batch.events[-1].event == ev.RUN_ENDED
@@ -169,7 +169,7 @@ class Watch:
             if task not in self._keys:  # an item: after all that have joined
                 node = self._nodes[split(task)[0]]
                 self._keys[task] = (-node.priority, -node.rank, len(self._keys))
-        elif self.checker.rows[task].rule.over is not None:
+        elif self.checker.ledger.rows[task].rule.over is not None:
             if event.state in st.TERMINAL:
                 self._sizing.discard(task)
         elif name == ev.TASK_READY:
@@ -236,7 +236,7 @@ class Watch:
 
     def _judge_final(self, task: str, batch: Batch) -> None:
         """An attempt that failed, and may be retried, is followed by another if one is left."""
-        row, event = self.checker.rows[task], batch.events[-1 if len(batch.events) == 1 else 0]
+        row, event = self.checker.ledger.rows[task], batch.events[-1 if len(batch.events) == 1 else 0]
         retry = self._policy(task).retry
         if event.event == ev.ATTEMPT_FAILED and event.cause != "retry":
             left = row.begun <= retry.retries and retry.max_elapsed is None
@@ -295,7 +295,7 @@ class Watch:
             hold(due is None or due > now or self._halted != "", "something is overdue")
 
     def _judge_halt(self, batch: Batch, effects: Sequence[Any]) -> None:
-        if self._stops and self.checker.first_failure:
+        if self._stops and self.checker.ledger.first_failure:
             self._halted = self._halted or "stopped"
         self._judge_abandoned({event.cause for event in batch.events} | {getattr(e, "cause", "") for e in effects})
         if self._halted:
@@ -309,7 +309,7 @@ class Watch:
             return
         kept = sum(self._given_up.values())
         too_many = len(self._given_up) > self._max_workers
-        none_left = kept >= self._max_workers and (self.checker.open > 0 or "too_many_abandoned" in causes)
+        none_left = kept >= self._max_workers and (self.checker.ledger.open > 0 or "too_many_abandoned" in causes)
         if self._given_up and (too_many or none_left) and not self._closed:
             self._halted = "too_many_abandoned"
         elif "too_many_abandoned" in causes:
@@ -342,7 +342,7 @@ class Watch:
                 self._judge_task(event.task)
 
     def _judge_task(self, task: str) -> None:
-        row, folded = self.checker.rows[task], self.snapshot.tasks[task]
+        row, folded = self.checker.ledger.rows[task], self.snapshot.tasks[task]
         states = (self.scheduler.task_state(task), row.state, folded.state)
         hold(states == (row.state,) * 3, f"machine, events and fold disagree: {states}")
         number = self._launched.get(task, row.begun)
@@ -357,11 +357,11 @@ class Watch:
         self.checker.finish()
         hold(self._closed and not self._launched and not self._running and not self._due, "something goes on")
         hold(self.scheduler.next_due() is None and self.scheduler.claimable() == 0, "something is wanted")
-        for task in self.checker.rows:
+        for task in self.checker.ledger.rows:
             self._judge_task(task)
             hold(self.scheduler.task_state(task) in st.TERMINAL, f"{task} has not ended")
         counted = dict.fromkeys(st.TASK_STATES, 0)
-        for row in self.checker.rows.values():
+        for row in self.checker.ledger.rows.values():
             counted[row.state] += 1
         hold(self.snapshot.counts == counted, "the fold counts otherwise")
 
