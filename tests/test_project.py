@@ -21,7 +21,7 @@ else:
     import tomli as tomllib
 
 TOP_LEVEL = {"pyproject.toml", "README.md", "LICENSE", "flowdsl", "notebooks", "tests", "docs"}
-HEAVY = {"pandas", "numpy", "ipywidgets", "graphviz", "IPython", "matplotlib", "asyncio", "click"}
+HEAVY = {"pandas", "numpy", "anywidget", "ipywidgets", "graphviz", "IPython", "matplotlib", "asyncio", "click"}
 
 
 @pytest.fixture(scope="module")

@@ -1,53 +1,68 @@
-"""What stays for a while below the picture of a run that failed: Retry failed, and the panel of a task.
+"""What stays for a while with the end state of a run that failed: Retry failed, and the panel of a task.
 
-The picture itself is static from the moment at which the run ends. Widgets are lost with the kernel, so these stand in
-a display of their own, are put there only where a server has a page for the kernel, and go again by themselves.
+The end state is static from the moment at which the run ends, and says what to type. The page draws the buttons over
+that line, by a widget that has no view: no output holds it, so a file that is saved meanwhile has nothing that needs a
+kernel. They go again by themselves, and with the page.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Callable, Sequence
+
+import anywidget
+import traitlets
 
 from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.escape import esc, shorten
 from flowdsl.views.panel import Facts, panel_html
-from flowdsl.views.place import NOTHING, Place
-from flowdsl.views.surface import button, close_all, picker
+from flowdsl.views.surface import close_all
 
 __all__ = ["STAYS", "Afterwards"]
 
 STAYS = 600.0  # seconds
 
 
+class Row(anywidget.AnyWidget):
+    """The row as the page draws it; `drawn` by the first page that did."""
+
+    _esm = Path(__file__).with_name("afterwards.js")
+    run = traitlets.Unicode().tag(sync=True)
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    panel = traitlets.Unicode().tag(sync=True)
+    drawn = traitlets.Bool(False).tag(sync=True)
+
+
 class Afterwards:
-    """The row of buttons; `retry`, `facts` and the place to use come from the view that it follows."""
+    """The row of a run; `retry`, `facts` and the place to use come from the view that it follows."""
 
     def __init__(
         self,
-        place: Place,
+        place: Any,
         controls: Controls,
         read_snapshot: Callable[[], Any],
         names: Sequence[str],
         later: Callable[[float, Callable[[], None]], Any],
     ) -> None:
-        import ipywidgets
-
         self._place, self._controls, self._read = place, controls, read_snapshot
-        self._panel = ipywidgets.HTML()
-        self._button = button("Retry failed", "refresh", self._retry, "Starting", width="150px")
-        row = [
-            self._button,
-            picker(names, self._choose),
-            button("Close", "times", self.close, "Closing", width="90px"),
-        ]
-        self._box: Any = ipywidgets.VBox([ipywidgets.HBox(row), self._panel])
-        place.below.update(self._box)
+        self._row: Any = Row(run=read_snapshot().run_id, names=list(names))
+        self._row.on_msg(self._hear)
         later(STAYS, self.close)
 
-    def _choose(self, name: str) -> None:
-        facts = self._controls.facts(name) if self._controls.facts is not None else Facts()
-        self._panel.value = panel_html(self._read(), name, facts) if name else ""
+    def _hear(self, _: Any, asked: Any, __: Any) -> None:
+        what, task = asked.get("ask"), asked.get("task")
+        if self._row is None:
+            return
+        if what == "retry":
+            self._retry()
+        elif what == "look" and isinstance(task, str):
+            self._look(task)
+
+    def _look(self, name: str) -> None:
+        facts = self._controls.facts
+        shown = facts(name) if facts is not None and name in self._row.names else Facts()
+        self._row.panel = panel_html(self._read(), name, shown) if name else ""
 
     def _retry(self) -> None:
         """Run again in the same place; where that cannot be, say why."""
@@ -55,18 +70,17 @@ class Afterwards:
         try:
             self._controls.retry(self._place)
         except Exception as exc:
-            self._button.disabled, self._button.description = False, "Retry failed"
             text = f"{type(exc).__name__}: {exc}"
-            self._panel.value = "<br>".join(esc(shorten(line, 300)) for line in text.splitlines()[:10])
+            self._row.panel = "<br>".join(esc(shorten(line, 300)) for line in text.splitlines()[:10])
+            self._row.send({"refused": True})
         else:
             self.close()
 
     def close(self) -> None:
         """Take the row away, if it is still there."""
-        box, self._box = self._box, None
-        if box is None:
+        row, self._row = self._row, None
+        if row is None:
             return
         self._controls, self._read = NO_CONTROLS, lambda: None  # the timer keeps this row, but not the run's results
         with suppress(Exception):  # the kernel is shutting down
-            self._place.below.update(NOTHING, raw=True)
-            close_all(box)
+            close_all(row)

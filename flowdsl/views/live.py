@@ -3,25 +3,25 @@
 Without ipywidgets the same things are shown as HTML; without a front end the messages go nowhere, and nothing else
 changes. A view never breaks the run that it shows: what goes wrong here stays here, in `fault`.
 
-When the run ends the output is static at once, so that a notebook that is saved then holds no widget. What is there to
-press after a run that failed stands in a display of its own below, see `afterwards.py`.
+When the run ends the output is static at once, so that a notebook that is saved then holds no widget. What there is to
+press after a run that failed is drawn into it by the page and is in no file, see `afterwards.py`.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from typing import Any, Callable, Dict, Optional
 
 from flowdsl.engine import states as st
+from flowdsl.settings import options
 from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.escape import esc, shorten
 from flowdsl.views.painter import FASTEST, Painter
 from flowdsl.views.palette import GREY
-from flowdsl.views.place import Place, open_place
+from flowdsl.views.place import in_a_page, open_place
 from flowdsl.views.screen import ScreenMaker
-from flowdsl.views.static import run_bundle
+from flowdsl.views.static import retry_line, run_bundle
 from flowdsl.views.surface import surface
 
 __all__ = ["LiveView"]
@@ -58,7 +58,7 @@ class LiveView:
         self._clock, self._timer, self._later = clock, timer, later or _later
         self._painter = Painter(interval, timer, cost)
         self._maker = ScreenMaker(graph, controls)
-        self._place: Optional[Place] = None
+        self._place: Any = None  # the handle of its display
         self._surface: Any = None
         self._opened = 0.0
         self._taken = False  # another run has the place
@@ -96,18 +96,17 @@ class LiveView:
         note = shorten(self._controls.note, 300)
         html = f'<div style="color:{GREY}">{waiting}<br>{esc(note)}</div>'
         bundle = {"text/html": html, "text/plain": f"{waiting}\n{note}".strip()}
-        place = self._controls.place
-        if place is None:
-            place = open_place(bundle, buttons=self._controls.retry is not None and _is_in_a_page())
+        self._place = self._controls.place
+        if self._place is None:
+            self._place = open_place(bundle)
         else:
-            place.picture.update(bundle, raw=True)
-        self._place = place
+            self._place.update(bundle, raw=True)
 
     def _prepare(self) -> None:
         """What is done once: load ipywidgets, lay out the graph."""
         self._maker.make(self._read(), self._clock())
         if self._place is not None:
-            self._surface = surface(self._place.picture, self._controls, list(self._graph.tasks))
+            self._surface = surface(self._place, self._controls, list(self._graph.tasks))
 
     def _paint(self) -> None:
         self._surface.show(self._maker.make(self._read(), self._clock(), self._surface.chosen))
@@ -117,40 +116,37 @@ class LiveView:
         if place is None:
             return
         snapshot = self._read()
-        bundle = run_bundle(self._graph, snapshot, self._controls.tail)
-        place.picture.update(bundle, raw=True)
+        offers = self._controls.retry is not None and snapshot.state == st.FAILED
+        foot = retry_line(snapshot.run_id) if offers and not options.stable_repr else ""
+        bundle = run_bundle(self._graph, snapshot, self._controls.tail, foot)
+        place.update(bundle, raw=True)
         self._later(_PATIENCE, lambda: _try(lambda: self._send_again(place, bundle)))
         wanted = surface is not None and surface.wants_retry
         if surface is not None:
             surface.close()
-        if self._controls.retry is not None and snapshot.state == st.FAILED:
-            self._follow(place, wanted)
+        if offers:
+            self._follow(place, wanted, bool(foot) and in_a_page())
 
-    def _follow(self, place: Place, wanted: bool) -> None:
+    def _follow(self, place: Any, wanted: bool, seen: bool) -> None:
         """After a run that failed: run again what failed, where that was asked for, else offer it."""
         assert self._controls.retry is not None
         if wanted:
             self._taken = True
             self._controls.retry(place)
-        elif place.below is not None:
+        elif seen:
             from flowdsl.views.afterwards import Afterwards
 
             retry = self._controls._replace(retry=self._retry)
             Afterwards(place, retry, self._read, list(self._graph.tasks), self._later)
 
-    def _retry(self, place: Place) -> None:
+    def _retry(self, place: Any) -> None:
         assert self._controls.retry is not None
         self._controls.retry(place)
         self._taken = True
 
-    def _send_again(self, place: Place, bundle: Dict[str, str]) -> None:
+    def _send_again(self, place: Any, bundle: Dict[str, str]) -> None:
         if not self._taken:  # else another run is shown there by now
-            place.picture.update(bundle, raw=True)
-
-
-def _is_in_a_page() -> bool:
-    """Whether a Jupyter server has a page for this kernel; where none has, nobody is there to press buttons."""
-    return bool(os.environ.get("JPY_SESSION_NAME"))
+            place.update(bundle, raw=True)
 
 
 def _later(delay: float, act: Callable[[], None]) -> None:

@@ -1,31 +1,34 @@
-"""The place of a live view on the page: a display for the picture, and one below it for buttons that outlive it.
+"""The place of a view on the page: a display of the cell that is being executed, to be filled again and again.
 
-Only this file and `surface.py` know IPython and ipywidgets, and they load them when a view opens.
+Only this file, `surface.py` and `afterwards.py` know IPython and widgets; they load them when a view needs them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Optional
+import os
+from typing import Any, Dict
 
-__all__ = ["NOTHING", "Place", "open_place"]
+__all__ = ["in_a_page", "open_place", "show"]
 
 Bundle = Dict[str, Any]
-NOTHING: Bundle = {"text/html": "", "text/plain": ""}
 
 
-class Place(NamedTuple):
-    """Display handles of the cell in which the place was opened; `below` is None where no button is wanted."""
-
-    picture: Any
-    below: Any = None
-
-
-def open_place(bundle: Bundle, *, buttons: bool) -> Optional[Place]:
-    """A place in the cell that is being executed, with `bundle` in it; None where nothing can be displayed."""
+def open_place(bundle: Bundle) -> Any:
+    """The handle of a display with `bundle` in it; None where nothing can be displayed."""
     import IPython.display
 
     display: Any = IPython.display.display
-    picture = display(bundle, raw=True, display_id=True)
-    if picture is None:
-        return None
-    return Place(picture, display(NOTHING, raw=True, display_id=True) if buttons else None)
+    return display(bundle, raw=True, display_id=True)
+
+
+def show(bundle: Bundle) -> None:
+    """Display `bundle` once and for all."""
+    import IPython.display
+
+    display: Any = IPython.display.display
+    display(bundle, raw=True)
+
+
+def in_a_page() -> bool:
+    """Whether a Jupyter server has a page for this kernel; where none has, nobody is there to press buttons."""
+    return bool(os.environ.get("JPY_SESSION_NAME"))

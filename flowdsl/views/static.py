@@ -31,6 +31,7 @@ __all__ = [
     "image",
     "least_width",
     "plan_bundle",
+    "retry_line",
     "run_bundle",
     "run_html",
     "run_text",
@@ -74,11 +75,14 @@ def _graph_html(graph: Any, picture: str) -> str:
     return html if len(html.encode("utf-8", "replace")) <= BUDGET else ""
 
 
-def run_bundle(graph: Any, snapshot: Any, tail: Optional[Tail] = None) -> Bundle:
-    """The static picture of a run: `text/html` and `text/plain`; never raises. `tail` reads the ends of outputs."""
+def run_bundle(graph: Any, snapshot: Any, tail: Optional[Tail] = None, foot: str = "") -> Bundle:
+    """The static picture of a run: `text/html` and `text/plain`; never raises.
+
+    `tail` reads the ends of outputs, `foot` is HTML that stands below.
+    """
     bundle = {"text/plain": _safe_run_text(graph, snapshot)}
     try:
-        bundle["text/html"] = run_html(graph, snapshot, tail)
+        bundle["text/html"] = run_html(graph, snapshot, tail, foot)
     except Exception:
         bundle["text/html"] = f"<pre>{_escaped_lines(bundle['text/plain'])}</pre>"
     return bundle
@@ -95,16 +99,22 @@ def plan_bundle(graph: Any, states: Mapping[str, str], text: str) -> Bundle:
     return bundle
 
 
-def run_html(graph: Any, snapshot: Any, tail: Optional[Tail] = None) -> str:
-    """Headline, picture, table of tasks and the ends of their outputs in HTML, at most `BUDGET` bytes."""
+def run_html(graph: Any, snapshot: Any, tail: Optional[Tail] = None, foot: str = "") -> str:
+    """Headline, picture, table of tasks, the ends of their outputs and a foot in HTML, at most `BUDGET` bytes."""
     head = f'<div style="margin:2px 0">{headline(snapshot)}</div>'
     table = table_html(snapshot)
-    table += output_html(snapshot, tail, max(0, min(ROOM, BUDGET - len((head + table).encode()))))
+    table += output_html(snapshot, tail, max(0, min(ROOM, BUDGET - len((head + table + foot).encode())))) + foot
     for limit in (None, FEW_BOXES):
         picture = _picture(graph, states_of(snapshot), items_of(snapshot), limit)
         if picture is not None and len((head + picture + table).encode()) <= BUDGET:
             return f"<div>{head}{picture}{table}</div>"
     return f"<div>{head}{table}</div>"
+
+
+def retry_line(run_id: str) -> str:
+    """What to type to run again what failed, as HTML; the page may draw buttons over it, see `afterwards.py`."""
+    line = "mend it, run its cell again, and then: run = flowdsl.last_run().rerun(failed=True)"
+    return f'<div data-flowdsl-run="{esc(run_id)}" style="margin:4px 0"><span style="color:{GREY}">{line}</span></div>'
 
 
 def headline(snapshot: Any) -> str:

@@ -14,6 +14,8 @@ from flowdsl.views.svg import size
 __all__ = ["HtmlSurface", "WidgetSurface", "button", "close_all", "picker", "surface"]
 
 _LISTED = 200  # tasks that a menu offers; beyond that their names are typed
+# What a file shows that was saved in the middle of a run, wherever widgets are not asked for first.
+_SAVED = f'<div style="color:{GREY}">the run was still going on when this notebook was saved</div>'
 
 
 def surface(handle: Any, controls: Controls, names: Sequence[str]) -> Any:
@@ -72,7 +74,7 @@ class WidgetSurface:
         self._retry: Any = None
         row = ipywidgets.HBox([self._bar, self._count, *self._controls(controls, names)], layout={"flex_flow": "wrap"})
         self._box = ipywidgets.VBox([row, self._headline, picture, self._table, self._news, self._panel])
-        handle.update(self._box)
+        handle.update({**self._box._repr_mimebundle_(), "text/html": _SAVED}, raw=True)
 
     def _controls(self, controls: Controls, names: Sequence[str]) -> List[Any]:
         found: List[Any] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any, List
 
@@ -23,9 +24,12 @@ def target(log_dir: Path, tmp_path: Path) -> str:
     return (tmp_path / "etl.html").as_uri()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 420])
-def test_a_click_on_a_box_leads_to_its_task(chromium: Any, shots: Path, target: str, scheme: str, width: int) -> None:
+def test_a_click_on_a_box_leads_to_its_task(chromium: Any, shots: Path, target: str) -> None:
+    for scheme, width in itertools.product(["light", "dark"], [1280, 420]):
+        click(chromium, shots, target, scheme, width)
+
+
+def click(chromium: Any, shots: Path, target: str, scheme: str, width: int) -> None:
     context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page = context.new_page()
     said: List[str] = []
