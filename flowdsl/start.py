@@ -164,16 +164,19 @@ def _wait_here(driver: Driver, view: Any) -> None:
         raise KeyboardInterrupt
 
 
-def _paint_behind(driver: Driver, view: Any) -> None:
+def _paint_behind(driver: Driver, view: Any) -> Optional[threading.Thread]:
+    """The thread that paints until the run has ended, the last picture included; None where there is no view."""
     if view is None:
-        return
+        return None
 
     def paint() -> None:
         while not driver.finished.wait(LOOK):
             view.paint()
         _close(view)
 
-    threading.Thread(target=paint, name="flowdsl-painter", daemon=True).start()
+    painter = threading.Thread(target=paint, name="flowdsl-painter", daemon=True)
+    painter.start()
+    return painter
 
 
 async def _await(driver: Driver, view: Any) -> None:
@@ -213,11 +216,16 @@ def _close(view: Any) -> None:
 
 
 def _run_inline(driver: Driver, view: Any) -> None:
-    """Every attempt in this thread; a view is painted from another."""
+    """Every attempt in this thread; a view is painted from another, and its last picture is waited for.
+
+    What a cell shows after its end is lost on whoever executes the notebook and saves it.
+    """
     slot = driver.new_slot()
-    _paint_behind(driver, view)
+    painter = _paint_behind(driver, view)
     with listening(driver, slot) as heard:
         driver.run_here(slot)
+    if painter is not None:
+        painter.join()
     if heard.interrupted:
         raise KeyboardInterrupt
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flowdsl import Flow
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.errors import ConfigError
 from flowdsl.views.choose import choose_view
@@ -83,3 +85,30 @@ def test_choosing_a_view_loads_neither_ipython_nor_widgets_nor_graphviz(reposito
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=repository)
     assert done.returncode == 0, done.stderr
+
+
+class SlowToClose:
+    """A view whose last picture takes its time."""
+
+    closed = False
+
+    def open(self) -> None: ...
+
+    def paint(self) -> None: ...
+
+    def close(self) -> None:
+        threading.Event().wait(0.2)
+        self.closed = True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_the_last_picture_is_there_when_run_returns(
+    executor: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = SlowToClose()
+    monkeypatch.setattr("flowdsl.views.choose.choose_view", lambda *args: view)
+    flow = Flow("seen", log_dir=tmp_path)
+    flow.task(name="one")(lambda: 1)
+    flow.run(executor=executor)
+    assert view.closed
