@@ -21,6 +21,7 @@ from flowdsl.runtime.launch import prepare
 from flowdsl.runtime.plan import Defaults
 from flowdsl.runtime.results import Kept
 from flowdsl.runtime.signals import listening
+from flowdsl.settings import options as settings
 from flowdsl.views.controls import Controls
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def run_behind(
     flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, again: Optional[Again] = None
 ) -> Run:
     """Set the run going and return it; a thread paints. With the inline executor it is over when this returns."""
-    driver, run, view = _make(flow, graph, inputs, options, again, button=True)
+    driver, run, view = _make(flow, graph, inputs, options, again, button=True, stays=_stays(graph, again))
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
@@ -91,8 +92,9 @@ def _make(
     again: Optional[Again],
     *,
     button: bool,
+    stays: str = "",
 ) -> Tuple[Driver, Run, Any]:
-    """A run that has not begun, and its open view, with buttons where they can work."""
+    """A run that has not begun, and its open view, with buttons where they can work; `stays` is left in that view."""
     again = again or Again()
     driver = _prepare(flow, graph, inputs, options, again.kept)
     run = Run(graph, driver, origin=Origin(flow, inputs, options))
@@ -103,7 +105,15 @@ def _make(
         except Exception:  # it must not disturb the run
             logging.getLogger("flowdsl").exception("what watches run %r raised", run.id)
     left = partial(_time_left, driver, options.max_workers)
-    return driver, run, _view(options, graph, driver, _controls(run, again, left, button))
+    return driver, run, _view(options, graph, driver, _controls(run, again, left, button)._replace(stays=stays))
+
+
+def _stays(graph: Graph, again: Optional[Again]) -> str:
+    """What a cell shows in the end that did not wait for it, where it must be the same each time; else ""."""
+    if not settings.stable_repr:
+        return ""
+    started = "flow %s: started here; a cell with the run shows how it ends" % graph.flow
+    return "%s\n%s" % (started, again.note) if again is not None and again.note else started
 
 
 def _controls(run: Run, again: Again, left: Any, button: bool) -> Controls:

@@ -7,21 +7,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
 from flowdsl.errors import ConfigError
+from flowdsl.settings import options
 from flowdsl.views.controls import NO_CONTROLS, Controls
+from flowdsl.views.place import in_a_page
 from flowdsl.views.stream import Stream
 
 if TYPE_CHECKING:
     from flowdsl.views.lines import LineView
     from flowdsl.views.live import LiveView
+    from flowdsl.views.still import StillView
     from flowdsl.views.terminal import TerminalView
 
-    View = Union[LiveView, TerminalView, LineView]
+    View = Union[LiveView, StillView, TerminalView, LineView]
 
 __all__ = ["DISPLAYS", "choose_view", "in_notebook"]
 
 DISPLAYS = ("auto", "notebook", "terminal", "lines", "none")
 
-_VIEWS = {"notebook": ("live", "LiveView"), "terminal": ("terminal", "TerminalView"), "lines": ("lines", "LineView")}
+_VIEWS = {
+    "notebook": ("live", "LiveView"),
+    "still": ("still", "StillView"),
+    "terminal": ("terminal", "TerminalView"),
+    "lines": ("lines", "LineView"),
+}
 
 
 def choose_view(
@@ -39,11 +47,15 @@ def choose_view(
     if kind == "none":
         return None
     if kind in ("auto", "notebook"):
-        kind = "notebook" if in_notebook() else "terminal" if Stream().is_terminal() else "lines"
+        kind = _notebook() if in_notebook() else "terminal" if Stream().is_terminal() else "lines"
     file, name = _VIEWS[kind]
     maker = getattr(import_module(f"flowdsl.views.{file}"), name)  # a script needs none of what draws
     view: View = maker(graph, read_snapshot, controls)
     return view
+
+
+def _notebook() -> str:
+    return "still" if options.stable_repr and not in_a_page() else "notebook"
 
 
 def in_notebook() -> bool:

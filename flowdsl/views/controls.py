@@ -20,6 +20,7 @@ class Controls(NamedTuple):
     time_left : seconds that the run will still take, from its snapshot and the time; None where nobody can tell.
     place : where on the page the view goes; None: the cell that is being executed.
     tail : reads the end of what an attempt has printed; None: it is not shown.
+    stays : the text that is left beside the graph when the run is over; "": its end is left there.
     """
 
     cancel: Optional[Callable[[], Any]] = None
@@ -29,6 +30,7 @@ class Controls(NamedTuple):
     time_left: Optional[Callable[[Any, float], Optional[float]]] = None
     place: Any = None
     tail: Optional[Tail] = None
+    stays: str = ""
 
 
 NO_CONTROLS = Controls()

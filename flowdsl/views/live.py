@@ -21,7 +21,7 @@ from flowdsl.views.painter import FASTEST, Painter
 from flowdsl.views.palette import GREY
 from flowdsl.views.place import in_a_page, open_place
 from flowdsl.views.screen import ScreenMaker
-from flowdsl.views.static import retry_line, run_bundle
+from flowdsl.views.static import plan_bundle, retry_line, run_bundle
 from flowdsl.views.surface import surface
 
 __all__ = ["LiveView"]
@@ -118,7 +118,8 @@ class LiveView:
         snapshot = self._read()
         offers = self._controls.retry is not None and snapshot.state == st.FAILED
         foot = retry_line(snapshot.run_id) if offers and not options.stable_repr else ""
-        bundle = run_bundle(self._graph, snapshot, self._controls.tail, foot)
+        stays, tail = self._controls.stays, self._controls.tail
+        bundle = plan_bundle(self._graph, {}, stays) if stays else run_bundle(self._graph, snapshot, tail, foot)
         place.update(bundle, raw=True)
         self._later(_PATIENCE, lambda: _try(lambda: self._send_again(place, bundle)))
         wanted = surface is not None and surface.wants_retry

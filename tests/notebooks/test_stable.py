@@ -52,7 +52,17 @@ SHOWN = [
     "from flowdsl.views.summary import summary\nprint(summary(run.snapshot(), str(run.dir)))",
     "try:\n    flow.run(display='none')\nexcept flowdsl.RunFailed as exc:\n    print(exc)",
 ]
-LIVE = ["flow.run(raise_on_failure=False)", "flow.run(raise_on_failure=False, display='lines')"]
+LIVE = [
+    "flow.run(raise_on_failure=False)",
+    "flow.run(raise_on_failure=False, display='lines')",
+    "going = flow.start(raise_on_failure=False)",
+    "going.wait(60)",
+    "going",
+    "awaited = await flow.run_async(raise_on_failure=False)",
+    "again = going.rerun(failed=True, raise_on_failure=False)",
+    "later = going.rerun(failed=True, wait=False, raise_on_failure=False)",
+    "later.wait(60), later.state",
+]
 
 
 def notebook(*cells: str) -> Any:
@@ -60,14 +70,21 @@ def notebook(*cells: str) -> Any:
 
 
 def outputs(made: Any) -> Dict[str, List[Any]]:
-    """What each cell shows, by its source."""
-    return {
-        cell.source: [
-            output.get("data") or output.get("text") or (output.get("ename"), output.get("evalue"))
-            for output in cell.outputs
-        ]
-        for cell in made.cells
-    }
+    """What each cell shows, by its source; in how many pieces a stream comes is the kernel's affair."""
+    return {cell.source: [*_shown(cell.outputs), *_printed(cell.outputs)] for cell in made.cells}
+
+
+def _shown(found: List[Any]) -> List[Any]:
+    others = (output for output in found if output["output_type"] != "stream")
+    return [output.get("data") or (output.get("ename"), output.get("evalue")) for output in others]
+
+
+def _printed(found: List[Any]) -> List[str]:
+    streams: Dict[str, str] = {}
+    for output in found:
+        if output["output_type"] == "stream":
+            streams[output["name"]] = streams.get(output["name"], "") + output["text"]
+    return [text for _, text in sorted(streams.items())]
 
 
 def test_two_executions_show_the_same(tmp_path: Path) -> None:
@@ -85,19 +102,40 @@ def two_directories(tmp_path: Path) -> List[Path]:
     return made
 
 
-def test_nbval_is_content_and_without_the_switch_it_is_not(tmp_path: Path) -> None:
+def nbval(path: Path, switch: str) -> Any:
+    """What nbval says of a notebook, every output of which it compares."""
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider"]
+    environment = {**os.environ, "FLOWDSL_STABLE_REPR": switch}
+    environment.pop("JPY_SESSION_NAME", None)
+    return subprocess.run([*command, path.name], cwd=path.parent, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("page", ["", "a.ipynb"], ids=["executed", "saved from a page"])
+def test_nbval_is_content_with_runs_that_are_shown_while_they_go_on(tmp_path: Path, page: str) -> None:
     pytest.importorskip("nbval", reason="nbval is in the extra `test`")
-    cells = [*FLOW, *SHOWN]
+    path = tmp_path / "stable.ipynb"
+    slow = "@flow.task\ndef slow():\n    time.sleep(0.7)  # long enough to be painted"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FLOWDSL_STABLE_REPR", "1")
+        patch.setenv("JPY_SESSION_NAME", page)
+        made = execute(notebook(*FLOW, slow, *LIVE), tmp_path)
+    nbformat.write(made, str(path))
+    shown = outputs(made)
+    assert "\u2717 failed" in shown[LIVE[0]][0]["text/html"]
+    assert "started here" in shown["going = flow.start(raise_on_failure=False)"][0]["text/html"]
+    done = nbval(path, "1")
+    assert done.returncode == 0, done.stdout
+
+
+def test_without_the_switch_nbval_is_not_content(tmp_path: Path) -> None:
+    pytest.importorskip("nbval", reason="nbval is in the extra `test`")
     answers = {}
     for switch in ("1", "0"):
         path = tmp_path / f"stable{switch}.ipynb"
-        environment = {**os.environ, "FLOWDSL_STABLE_REPR": switch}
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("FLOWDSL_STABLE_REPR", switch)
-            nbformat.write(execute(notebook(*cells), tmp_path), str(path))
+            nbformat.write(execute(notebook(*FLOW, *SHOWN), tmp_path), str(path))
         shutil.rmtree(tmp_path / "logs")
-        command = [sys.executable, "-m", "pytest", "-q", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider"]
-        done = subprocess.run([*command, path.name], cwd=tmp_path, env=environment, capture_output=True, text=True)
-        answers[switch] = (done.returncode, done.stdout)
-    assert answers["1"][0] == 0, answers["1"][1]
-    assert answers["0"][0] == 1, answers["0"][1]
+        answers[switch] = nbval(path, switch)
+    assert answers["1"].returncode == 0, answers["1"].stdout
+    assert answers["0"].returncode == 1, answers["0"].stdout

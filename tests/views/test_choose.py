@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import flowdsl
 from flowdsl import Flow
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.errors import ConfigError
@@ -52,6 +53,16 @@ def test_the_view_is_the_one_that_fits_where_the_code_runs(place: Any, display: 
     assert chosen(display) == "TerminalView"
     place(io.StringIO())
     assert chosen(display) == "LineView"
+
+
+def test_with_stable_repr_a_notebook_without_a_page_shows_a_run_once(
+    place: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place(io.StringIO(), Shell())
+    monkeypatch.setattr(flowdsl.options, "stable_repr", True)
+    for session, view in (("", "StillView"), ("a.ipynb", "LiveView")):
+        monkeypatch.setenv("JPY_SESSION_NAME", session)
+        assert chosen("auto") == view
 
 
 def test_ipython_in_a_terminal_is_a_terminal(place: Any) -> None:
