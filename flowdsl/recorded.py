@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Dict, Mapping, Optional, Sequence, Tuple, Union
 
@@ -158,12 +159,15 @@ class Recorded(ABC):
         See `flowdsl.analysis.plan`. Of a run that goes on, what has not run yet takes what it took in earlier runs.
         """
         from flowdsl.analysis.plan import what_if
+        from flowdsl.analysis.timeline import Timeline
+        from flowdsl.views.static import image
         from flowdsl.views.timeline import timeline_svg
 
+        show = partial(Timeline, draw=timeline_svg, embed=image)
         where = "what_if of run %r" % self.id
         workers, other = check_workers(max_workers, where), check_limits(limits or {}, where)
         with self._reading() as snapshot:
-            return what_if(snapshot, workers, limits=other, durations=self._expected(), draw=timeline_svg)
+            return what_if(snapshot, workers, limits=other, durations=self._expected(), show=show)
 
     def report(self, path: Union[str, os.PathLike[str]]) -> Path:
         """Write a page of HTML on this run to `path`, and return the path: one file to send to somebody.

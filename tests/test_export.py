@@ -110,3 +110,38 @@ def test_tasks_that_are_made_in_a_loop_come_along(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "n.ipynb", cells)
     done = command("export", str(path), "-o", str(tmp_path / "loop.py"))
     assert done.output == f"{tmp_path / 'loop.py'}: 3 tasks\n"
+
+
+REDEFINED: Sequence[str] = (
+    "import math\nfrom flowdsl import Flow, task\nshop = Flow('shop')",
+    "only_then = 1\n\n\n@task\ndef rows():\n    return [only_then]",
+    "rows.run(display='none')",
+    "@task\ndef rows():\n    return [math.pi]",
+    "%%task total\nmin(rows)",
+    "@task(name='total')\ndef the_sum(rows):\n    return sum(rows)",
+    "@task\ndef source():\n    return 1",
+    "@task(depends_on={'x': source})\ndef taken(x):\n    return x",
+    "@task\ndef source():\n    return 2",
+    "@shop.task\ndef open_():\n    return 1",
+    "@shop.task('open_')\ndef opened():\n    return 2",
+    "def made(flow):\n    return flow\nother = Flow('a')",
+    "@other.task\ndef both():\n    return 'a'",
+    "other = Flow('b')",
+    "@other.task\ndef both():\n    return 'b'",
+)
+
+
+def test_of_a_task_that_was_redefined_the_last_definition_is_kept(tmp_path: Path) -> None:
+    path = write_notebook(tmp_path / "again.ipynb", REDEFINED)
+    text = exported(path, load(path)).text
+    assert "only_then" not in text and "math.pi" in text
+    assert text.count("def rows") == 1
+    assert "def total" not in text and "def the_sum" in text
+    assert text.count("def open_()") == 0
+    assert text.count("def source") == 2, "the first is named before the second stands there"
+    assert text.count("def both") == 2, "they are tasks of two flows"
+    (tmp_path / "module.py").write_text(text, encoding="utf-8")
+    loaded = load(tmp_path / "module.py")
+    assert loaded.flow_with("rows").run(display="none", log_dir=tmp_path)["total"] == pytest.approx(3.14, abs=0.01)
+    assert loaded.flow_with("taken").run(display="none", log_dir=tmp_path)["taken"] == 2
+    assert loaded.flow_with("open_").run(display="none", log_dir=tmp_path)["open_"] == 2

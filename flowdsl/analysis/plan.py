@@ -12,7 +12,7 @@ import pandas as pd
 
 from flowdsl.analysis.critical import critical_path
 from flowdsl.analysis.frames import tasks_frame
-from flowdsl.analysis.timeline import Bar, Timeline
+from flowdsl.analysis.timeline import Timeline
 from flowdsl.analysis.utilisation import utilisation
 from flowdsl.engine import states as st
 from flowdsl.engine.policy import Node, Policy
@@ -24,7 +24,7 @@ from flowdsl.settings import options
 __all__ = ["Numbers", "Plan", "foresee", "what_if"]
 
 WORKER = "worker"  # one kind of executor for all: who runs a task makes no difference to a plan
-Draw = Callable[[List[Bar]], str]
+Show = Callable[[Snapshot], Timeline]
 
 
 class Numbers(NamedTuple):
@@ -44,9 +44,9 @@ class Plan:
     `snapshot` is the run as it would be, from which the frames and the picture come as from that of a real one.
     """
 
-    def __init__(self, snapshot: Snapshot, max_workers: int, draw: Optional[Draw] = None) -> None:
+    def __init__(self, snapshot: Snapshot, max_workers: int, show: Show = Timeline) -> None:
         self.snapshot = snapshot
-        self._draw = draw
+        self._show = show
         path = self.critical_path()
         longest = round(float(path.loc[path["on_path"], "elapsed_s"].sum()), 6)
         work = round(sum(attempt.duration_s or 0.0 for attempt in snapshot.attempts), 6)
@@ -74,7 +74,7 @@ class Plan:
 
     def timeline(self) -> Timeline:
         """The tasks on a time axis, worker by worker."""
-        return Timeline(self.snapshot, self._draw)
+        return self._show(self.snapshot)
 
     def __repr__(self) -> str:
         one = self.numbers
@@ -91,7 +91,7 @@ def what_if(
     *,
     limits: Optional[Mapping[str, int]] = None,
     durations: Optional[Mapping[str, float]] = None,
-    draw: Optional[Draw] = None,
+    show: Show = Timeline,
 ) -> Plan:
     """The plan of the same run on so many workers, each task as long as it was.
 
@@ -101,7 +101,7 @@ def what_if(
         max_workers: how many attempts run at once; 1 or more.
         limits: named limits that are other than those of the run.
         durations: seconds by name, for tasks that have not run yet; 1 for one that is missing there.
-        draw: makes an SVG of bars, for the plan's timeline.
+        show: makes the plan's timeline of its snapshot, with what draws it.
 
     Named limits and priorities are those of the run. All workers are equally fast; to start an attempt takes no time.
     """
@@ -121,7 +121,7 @@ def what_if(
         sizes=sizes,
         names=(snapshot.run_id, snapshot.flow),
         begin=begin,
-        draw=draw,
+        show=show,
     )
 
 
@@ -134,7 +134,7 @@ def foresee(
     sizes: Optional[Mapping[str, int]] = None,
     names: Tuple[str, str] = ("", ""),
     begin: float = 0.0,
-    draw: Optional[Draw] = None,
+    show: Show = Timeline,
 ) -> Plan:
     """The plan of these nodes; see `flowdsl.engine.simulate.simulate` for what it takes.
 
@@ -144,7 +144,7 @@ def foresee(
     batches = (batch._replace(at=begin + batch.at) for batch in forecast.batches)
     snapshot = fold(batches, run_id=names[0], flow=names[1])
     _name_workers(snapshot)
-    return Plan(snapshot, max_workers, draw)
+    return Plan(snapshot, max_workers, show)
 
 
 def _takes_part(row: TaskRow, goes_on: bool) -> bool:

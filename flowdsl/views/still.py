@@ -1,7 +1,7 @@
 """A run in a notebook that must show the same each time: one display, of its end, or of what began where nobody waits.
 
-With `options.stable_repr`, where no page is open: a display that is filled again and again is nothing that nbval follows.
-In a page the live view is shown, and leaves the same behind.
+With `options.stable_repr`, where no page is open: nbval follows no display that is filled again and again. In a page
+the live view is shown, and leaves the same behind.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from flowdsl.analysis.plan import Numbers, foresee, what_if
+from flowdsl.analysis.timeline import Timeline
 from flowdsl.engine.events import Batch, Event
 from flowdsl.engine.policy import Node, Policy
 from flowdsl.engine.snapshot import Snapshot, fold
@@ -99,7 +101,7 @@ def test_of_a_run_that_goes_on_what_is_open_takes_what_is_expected() -> None:
 
 def test_a_plan_has_the_frames_and_the_picture_of_a_run() -> None:
     run = fold(one_after_the_other({"a": 1.0, "b": 2.0, "c": 3.0}, added("a"), added("b"), added("c")))
-    plan = what_if(run, 2, draw=lambda bars: "<svg>%d</svg>" % len(bars))
+    plan = what_if(run, 2, show=partial(Timeline, draw=lambda bars: "<svg>%d</svg>" % len(bars)))
     used = plan.utilisation()
     assert dict(zip(used["worker"], used["busy_s"])) == {"worker-1": 3.0, "worker-2": 3.0}
     assert plan.critical_path()["task"].tolist() == ["c", "b", "a"]
