@@ -1,14 +1,16 @@
-"""Batches: small items of a mapped task that one worker is given together, in one slot; how many, and till when.
+"""Batches: short attempts that one worker is given together, in one slot; how many, and till when.
 
-Each item is still an attempt of its own. What an item takes is known from those that have ended; until then items go
-out one by one.
+Each is still an attempt of its own. They are items of one mapped task, or tasks that are items of none. What one takes
+is known from those that have ended; until then they go out one by one.
 """
 
 from __future__ import annotations
 
 from typing import Dict, List, Mapping, Sequence
 
-__all__ = ["Batches"]
+from flowdsl.engine.queue import NO_MAP
+
+__all__ = ["NO_MAP", "Batches"]
 
 TARGET = 0.3  # seconds that a batch should take: long beside the cost of sending it, short beside a look at the run
 WEIGHT = 0.3  # of the latest item in the mean
@@ -20,11 +22,11 @@ class Batches:
     def __init__(self, max_workers: int) -> None:
         self._max_workers = max_workers
         self.left: Dict[int, List[int]] = {}  # member -> [how many of its batch have not ended], shared
-        self.began: Dict[int, float] = {}  # items that run, and since when
-        self._mean: Dict[int, float] = {}  # mapped task -> seconds that an item takes
+        self.began: Dict[int, float] = {}  # those that run, and since when
+        self._mean: Dict[int, float] = {}  # mapped task, or NO_MAP -> seconds that one takes
 
     def most(self, owner: int, waiting: int) -> int:
-        """How many items of this mapped task should go out together, while so many tasks wait.
+        """How many items of this mapped task, or tasks, should go out together, while so many wait.
 
         Never more than half of an even share of what waits, so that the workers come to their end together.
         """
@@ -48,9 +50,12 @@ class Batches:
         return not left[0]
 
     def end(self, number: int, owners: Mapping[int, int], now: float) -> None:
-        """Where this is an item, that is how long they take."""
+        """The attempt is over: so long do they take.
+
+        Tasks that are no items differ more than items do: one that took longer counts as a whole.
+        """
         began = self.began.pop(number, None)
         if began is not None:
-            owner = owners[number]
-            mean = self._mean.get(owner, now - began)
-            self._mean[owner] = mean + WEIGHT * (now - began - mean)
+            owner, took = owners.get(number, NO_MAP), now - began
+            mean = self._mean.get(owner, took)
+            self._mean[owner] = took if owner == NO_MAP and took > mean else mean + WEIGHT * (took - mean)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from typing import Dict, List, Mapping, Optional, Tuple
 
+NO_MAP = -1  # the owner of a task that is no item
 Key = Tuple[float, float, int]  # (-priority, -rank, number): the smallest goes first
 Uses = Tuple[str, ...]  # the named limits of a task
 Kinds = Optional[Tuple[str, ...]]  # of executors; None: any
@@ -49,14 +50,14 @@ class ReadyQueue:
                 return key[2]
             self._hold(full, kind, key, names)
 
-    def pop_items(self, kind: str, owners: Mapping[int, int], owner: int, most: int) -> List[int]:
+    def pop_alike(self, kind: str, owners: Mapping[int, int], owner: int, uses: List[Uses], most: int) -> List[int]:
         """The next best tasks of this kind, at most so many, as long as they are items of this mapped task.
 
-        They take no shares of limits: for tasks without any.
+        With `NO_MAP` for an owner: as long as they are items of none. None of them has named limits.
         """
         heap = self._heaps.get(kind)
         found: List[int] = []
-        while heap and len(found) < most and owners.get(heap[0][2]) == owner:
+        while heap and len(found) < most and owners.get(heap[0][2], NO_MAP) == owner and not uses[heap[0][2]]:
             found.append(heapq.heappop(heap)[2])
         return found
 

@@ -10,7 +10,7 @@ from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Set
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
-from flowdsl.engine.batches import Batches
+from flowdsl.engine.batches import NO_MAP, Batches
 from flowdsl.engine.events import Event
 from flowdsl.engine.policy import Kind
 from flowdsl.engine.queue import ReadyQueue
@@ -198,17 +198,17 @@ class Scheduler:
             self._begin(number, message.detail, now, events)
         else:
             self._launched.add(number)
-            if self._owners and self._kinds[kind].batches:
+            if self._kinds[kind].batches and not table.uses[number]:
                 self._launch_with_siblings(number, kind, effects)
 
     def _launch_with_siblings(self, number: int, kind: str, effects: List[Any]) -> None:
-        """Where it is a small item, others of its map go with it to the same worker, and take no slot of their own."""
+        """Where it is short, others like it go with it to the same worker, and take no slot of their own."""
         table = self._table
-        owner = table.maps.owner.get(number)
-        if owner is None or table.uses[number]:
-            return
+        owner = self._owners.get(number, NO_MAP)
         most = self._batches.most(owner, 1 + self._queue.waiting((kind,)))
-        found = self._queue.pop_items(kind, table.maps.owner, owner, most - 1)
+        if most == 1:
+            return
+        found = self._queue.pop_alike(kind, self._owners, owner, table.uses, most - 1)
         siblings = [item for item in found if table.states[item] == st.READY]  # the others were cancelled
         if not siblings:
             return
@@ -246,7 +246,7 @@ class Scheduler:
             self._set_grace(number, now)
         elif policy.timeout is not None:
             self._timers.set(number, now + policy.timeout, DEADLINE)
-        if self._owners and number in self._owners and self._kinds[policy.kind].batches:
+        if self._kinds[policy.kind].batches:
             self._batches.began[number] = now
 
     def _note(self, message: ev.Note, now: float, events: List[Event], effects: List[Any]) -> None:
@@ -273,7 +273,7 @@ class Scheduler:
         if self._lost:
             self._lost.pop(number, None)
         if self._batches.began:
-            self._batches.end(number, table.maps.owner, now)
+            self._batches.end(number, self._owners, now)
         if mechanism == "abandoned":
             self._abandon(number)
         else:

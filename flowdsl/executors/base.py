@@ -30,11 +30,18 @@ class Listener(Protocol):
     ) -> None:
         """The attempt is over, and nothing of it runs any more; `detail` goes to the log."""
 
+    def ran(self, task: str, attempt: int, outcome: Outcome, detail: Detail, begun_at: float, ended_at: float) -> None:
+        """`begun` and `ended` at once, of an attempt of which nothing was told before; by the monotonic clock.
+
+        `detail` is what `begun` would be given.
+        """
+
     def lost(self, task: str, attempt: int) -> None:
         """The worker went away before it began the attempt."""
 
     def returned(self, task: str, attempt: int) -> None:
-        """The attempt has not begun and will not: the member of its batch that had begun took the worker with it.
+        """The attempt has not begun and will not: the member of its batch that had begun keeps the worker, or has
+        taken it with it.
 
         It is free of charge, and unlike `lost` no sign that workers die under this attempt.
         """
@@ -77,14 +84,14 @@ class BatchBackend(Backend, Protocol):
     def launch_batch(self, members: Sequence[Member]) -> None:
         """Take attempts that one worker runs one after the other; returns at once, never raises for what calls are.
 
-        Each member is an attempt like any other, and is answered once: by `ended` (after `begun`), or by `lost` or
-        `returned` when it did not begin. At most one of them has begun at a time, and `begun` of a member comes after
-        `ended` of the one before it; so a batch takes one slot, from the launch to its last answer.
+        Each member is an attempt like any other, and is answered once: by `ended` (after `begun`) or `ran`, or by
+        `lost` or `returned` when it did not begin. At most one of them has begun at a time, and is told of before the
+        one behind it; so a batch takes one slot, from the launch to its last answer.
 
-        `stop` of the member that has begun ends the worker: that member ends as any that is stopped, those behind it
-        are `returned`. `stop` of one that has not begun takes it out of the batch: it is answered by `ended` with
-        mechanism "withdrawn" when its turn comes, or sooner. When the worker dies, only the member that had begun is
-        charged (`ended` with cause "worker_died"), and those behind it are `returned`; when it dies before any has
-        begun, the first is `lost`. `kind.batches` says that there is this method; `together` that reports of short
-        members come in groups, dated by `ago`.
+        Members may be `returned` at any time before they begin: when there are too many for one batch, when the one
+        that has begun takes long, when one of them is stopped. `stop` of the member that has begun ends the worker:
+        that member ends as any that is stopped. `stop` of one that has not begun ends that one, with mechanism
+        "withdrawn". When the worker dies, only the member that had begun is charged (`ended` with cause
+        "worker_died"), and those behind it are `returned`; when it dies before any has begun, the first is `lost`.
+        `kind.batches` says that there is this method; `together` that reports of short members come in groups.
         """

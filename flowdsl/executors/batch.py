@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import pickle
-from typing import Callable, Dict, List, NamedTuple, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from flowdsl.executors import payload, pickling, sharing
 from flowdsl.executors.outcome import Call
+from flowdsl.executors.standing import PLAIN
+
+MOST = 4_000  # members of a batch: tickets for all of them fit into a pipe of the least size
 
 PackedPolicy = Tuple[bool, bytes]
-PackedMember = Tuple[int, bytes]  # the place of its policy, and its arguments
+Arguments = Tuple[str, int, Any, Any]  # task, attempt, args, kwargs
+PackedMember = Tuple[int, Any]  # the place of its policy, and its arguments: bytes where they are not plain data
 
 
 class Packer:
@@ -21,15 +25,24 @@ class Packer:
         self._places: Dict[Tuple[int, ...], int] = {}
         self._members: List[PackedMember] = []
         self._calls: List[Call] = []  # so that the numbers by which policies are known stay theirs
+        self._last: Optional[Call] = None
+        self._place_of_last = 0
 
     def add(self, task: str, attempt: int, call: Call) -> None:
         """One attempt more; raises Unpicklable, and is as it was, where that cannot be sent."""
+        function, args, kwargs, verify, retry = call
         try:
-            place = self._place(call)
-            arguments = pickling.dump_arguments(task, attempt, call.args, call.kwargs, self._book)
+            last = self._last
+            if last is None or last[0] is not function or last[3] is not verify or last[4] is not retry:
+                self._place_of_last = self._place(call)
+                self._last = call
+            if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, kwargs.values())):
+                packed: Any = (task, attempt, args, kwargs)
+            else:
+                packed = self._book.dumps((task, attempt, tuple(args), dict(kwargs)))
         except Exception as exc:
             raise payload.refused(task, call, exc) from exc
-        self._members.append((place, arguments))
+        self._members.append((self._place_of_last, packed))
 
     def _place(self, call: Call) -> int:
         policy = (call.function, call.verify, call.retry)
@@ -42,32 +55,29 @@ class Packer:
         return place
 
     def data(self) -> bytes:
-        return pickle.dumps((self._policies, self._members))
+        return pickle.dumps((self._policies, self._members), 5)
 
 
 class Opened(NamedTuple):
     """An attempt of a batch, to be opened in its turn: what is at fault in it is its own fault."""
 
-    policies: List[Tuple[bool, bytes]]
+    policies: List[PackedPolicy]
     known: Dict[int, pickling.Policy]
     place: int
-    arguments: bytes
+    packed: Any
 
     def open(self) -> payload.Attempt:
         policy = self.known.get(self.place)
         if policy is None:
             policy = self.known[self.place] = pickling.load_policy(*self.policies[self.place])
-        task, attempt, args, kwargs = sharing.mine.loads(self.arguments)
+        packed = self.packed
+        task, attempt, args, kwargs = sharing.mine.loads(packed) if type(packed) is bytes else packed
         function, verify, retry = policy
         return task, attempt, Call(function, args, kwargs, verify, retry)
 
 
-def unpack(data: payload.Bytes) -> List[Callable[[], bytes]]:
-    """The attempts of a batch, in order; each is performed, and answers, when it is called."""
+def unpack(data: payload.Bytes) -> List[Callable[[], payload.Attempt]]:
+    """The attempts of a batch, in order; each is opened when it is called, in its turn."""
     policies, members = pickle.loads(data)
     known: Dict[int, pickling.Policy] = {}
-    return [_performing(Opened(policies, known, place, arguments)) for place, arguments in members]
-
-
-def _performing(member: Opened) -> Callable[[], bytes]:
-    return lambda: payload.perform_opened(member.open)
+    return [Opened(policies, known, place, packed).open for place, packed in members]

@@ -7,14 +7,13 @@ import logging
 import os
 import pickle
 import queue
-import select
 import threading
 import time
 from collections import deque
 from functools import partial
-from typing import Callable, Deque, Iterator, Optional, Set
+from typing import Callable, Deque, Iterator, Optional
 
-from flowdsl.executors import batch, payload, pipe, records
+from flowdsl.executors import batch, payload, pipe, plain, records
 from flowdsl.executors.current import Current
 from flowdsl.executors.modules import Modules
 from flowdsl.executors.notes import Notes
@@ -25,12 +24,15 @@ from flowdsl.executors.streams import Streams
 class Desk:
     """Messages come in through `inlet` and go out through `outlet`; attempts print to `streams`.
 
+    For every member of a batch but the first a byte is in the pipe `tickets`, which we and whoever sent the batch may
+    take: it is either begun here, or given to somebody else.
+
     It is the scribe of the attempts: what they say of their progress goes out too, from a thread where they go on.
     """
 
     echo = 0
 
-    def __init__(self, inlet: int, outlet: int, streams: Streams, mark: str) -> None:
+    def __init__(self, inlet: int, outlet: int, tickets: int, streams: Streams, mark: str) -> None:
         self._streams = streams
         self._mark = mark
         self._writes = threading.Lock()
@@ -40,55 +42,52 @@ class Desk:
         self._teller: Optional[threading.Thread] = None
         self._inlet = inlet
         self._outlet = outlet
+        self._tickets = tickets
         self._pid = os.getpid()
         self._modules = Modules()
         self._unsent = bytearray()  # messages that go out together with the next begin
-        self._put_by: Deque[pipe.Message] = deque()  # what came while a batch was gone through
-        self._look = select.poll()
-        self._look.register(inlet, select.POLLIN)
 
     def next(self) -> Optional[pipe.Message]:
         """The next message; None when there will be no more."""
-        return self._put_by.popleft() if self._put_by else pipe.receive(self._inlet)
+        return pipe.receive(self._inlet)
 
     def do(self, data: pipe.Body) -> None:
         """One attempt."""
-        self._perform(lambda: payload.work(data))
+        self._begin()
+        self._send()
+        self._perform(lambda: payload.open_whole(data), lambda: False)
         self._send()
 
     def do_all(self, data: pipe.Body) -> None:
-        """The attempts of a batch, one after the other, but for those that are withdrawn before their turn.
+        """The attempts of a batch, one after the other, as long as there are tickets for them.
 
         After one that leaves child processes behind there is no other: they are ended with this process.
         """
-        withdrawn: Set[int] = set()
-        members = batch.unpack(data)
-        for number, perform in enumerate(members):
-            if self._look.poll(0):
-                self._hear(withdrawn, len(members))
+        self._begin()
+        self._send()
+        for number, opened in enumerate(batch.unpack(data)):
             if number:
                 self._streams.say(marker(self._mark, number))
-            if number in withdrawn:
-                self._put(pipe.WITHDRAWN, b"")
-            elif self._perform(perform) == pipe.LEFT:
+                self._send()  # how the one before ended, and that this one begins
+            if not self._perform(opened, self._takes_ticket):
                 break
         self._send()
 
-    def _hear(self, withdrawn: Set[int], many: int) -> None:
-        while self._look.poll(0):
-            message = pipe.receive(self._inlet)
-            if message is None:
-                return
-            if message.kind == pipe.WITHDRAW:
-                withdrawn.update((int(message.body),) if message.body else range(many))
-            else:
-                self._put_by.append(message)
-
-    def _perform(self, perform: Callable[[], bytes]) -> bytes:
+    def _begin(self) -> None:
         self._put(pipe.BEGUN, pipe.STAMP.pack(time.monotonic()))
-        self._send()
+
+    def _takes_ticket(self) -> bool:
+        """Whether the next member is ours: no other process can take the same ticket."""
+        try:
+            return bool(os.read(self._tickets, 1))
+        except BlockingIOError:  # it was the last one, or they were taken back
+            return False
+
+    def _perform(self, opened: Callable[[], payload.Attempt], goes_on: Callable[[], bool]) -> bool:
+        """One attempt that has begun; whether there is to be another, which then has begun too."""
         self._streams.put()
-        answer = perform()
+        outcome, seconds = payload.perform_opened(opened)
+        ended_at = time.monotonic()
         if os.getpid() != self._pid:  # the task forked, and its child came back here
             os._exit(0)
         self._streams.flush()
@@ -96,9 +95,20 @@ class Desk:
         new = self._modules.new()
         if new:
             self._put(pipe.MODULES, pickle.dumps(new))
-        end = pipe.LEFT if _has_children() else pipe.DONE
-        self._put(end, answer)
-        return end
+        if _has_children():
+            self._put(pipe.LEFT, payload.answer(outcome, seconds))
+            return False
+        if plain.fits(outcome):
+            next_at = time.monotonic() if goes_on() else 0.0
+            self._put(pipe.PLAIN, plain.pack(outcome, ended_at, next_at))
+            return next_at > 0.0
+        self._put(
+            pipe.DONE, payload.answer(outcome, seconds)
+        )  # which may take its time: then the next one has not begun
+        if not goes_on():
+            return False
+        self._begin()
+        return True
 
     def _put(self, kind: bytes, body: pipe.Body) -> None:
         """Send this with what comes next; what is large goes now."""

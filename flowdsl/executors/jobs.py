@@ -6,21 +6,40 @@ import contextlib
 import os
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any, Callable, ContextManager, Iterator, Mapping, NamedTuple, Protocol, Sequence
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    ContextManager,
+    Dict,
+    Iterator,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Protocol,
+    Sequence,
+    Tuple,
+)
 
 from flowdsl.errors import FlowError, WorkerDied
 from flowdsl.executors.base import Detail, Listener, Member
 from flowdsl.executors.outcome import Outcome
 from flowdsl.executors.sharing import NO_BOOK, Book
 
+if TYPE_CHECKING:
+    from flowdsl.executors.load import Load
+
 LOST_IN_A_ROW = 5
+
+Key = Tuple[str, int]  # task, attempt
 
 
 class Job(Protocol):
-    """Who hears how it goes: `begun` at most once, then one of the others, once."""
+    """Who hears how it goes: `begun` at most once, then one of the others, once; or `ran`, and nothing else."""
 
     unwanted: bool  # it was told to end
     book: Book  # by which the result is opened
+    load: Optional[Load]  # what it is part of, for as long as a worker has it
 
     def begun(self, detail: Detail, ago: float) -> None:
         """A worker began `ago` seconds before now."""
@@ -37,11 +56,14 @@ class Job(Protocol):
     def ended(self, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0) -> None:
         """It is over since `ago` seconds, and nothing of it runs any more."""
 
+    def ran(self, outcome: Outcome, detail: Detail, begun_at: float, ended_at: float) -> None:
+        """A worker began it and has ended it, at these times of the monotonic clock."""
+
     def lost(self) -> None:
         """The worker died before it began."""
 
     def returned(self) -> None:
-        """It has not begun, and the worker was ended because of another job."""
+        """It has not begun, and will not: another job keeps the worker, or has ended it."""
 
     def together(self) -> ContextManager[None]:
         """What is told within it, of jobs that came together, may be taken in one turn."""
@@ -56,14 +78,17 @@ class Work(NamedTuple):
 
 
 class AttemptJob:
-    """One attempt of a run; `over` is called when it has ended."""
+    """One attempt of a run; it takes itself out of `going` when it has ended."""
 
-    def __init__(self, member: Member, book: Book, listener: Listener, over: Callable[[AttemptJob], Any]) -> None:
+    __slots__ = ("_call", "_going", "_listener", "attempt", "book", "load", "task", "unwanted")
+
+    def __init__(self, member: Member, book: Book, listener: Listener, going: Dict[Key, AttemptJob]) -> None:
         self.task, self.attempt, self._call = member  # the call, so that the files of its arguments stay
         self.book = book
         self.unwanted = False
+        self.load: Optional[Load] = None
         self._listener = listener
-        self._over = over
+        self._going = going
 
     def begun(self, detail: Detail, ago: float) -> None:
         self._listener.begun(self.task, self.attempt, detail, ago)
@@ -78,15 +103,19 @@ class AttemptJob:
         self._listener.printed(self.task, self.attempt, data, len(data))
 
     def ended(self, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0) -> None:
-        self._over(self)
+        self._going.pop((self.task, self.attempt), None)
         self._listener.ended(self.task, self.attempt, outcome, mechanism, detail, ago)
 
+    def ran(self, outcome: Outcome, detail: Detail, begun_at: float, ended_at: float) -> None:
+        self._going.pop((self.task, self.attempt), None)
+        self._listener.ran(self.task, self.attempt, outcome, detail, begun_at, ended_at)
+
     def lost(self) -> None:
-        self._over(self)
+        self._going.pop((self.task, self.attempt), None)
         self._listener.lost(self.task, self.attempt)
 
     def returned(self) -> None:
-        self._over(self)
+        self._going.pop((self.task, self.attempt), None)
         self._listener.returned(self.task, self.attempt)
 
     def together(self) -> ContextManager[None]:
@@ -103,6 +132,7 @@ class FutureJob:
         self.future = future
         self.book = NO_BOOK
         self.unwanted = False
+        self.load: Optional[Load] = None
         self._over = over
         self._again = again
         self._losses = 0
@@ -128,6 +158,9 @@ class FutureJob:
             text = "%s: %s" % (outcome.error_type or outcome.state, outcome.error)
             self.future.set_exception(outcome.exception or FlowError(text))
         self._over()
+
+    def ran(self, outcome: Outcome, detail: Detail, begun_at: float, ended_at: float) -> None:
+        self.ended(outcome, "", detail)
 
     def lost(self) -> None:
         self._losses += 1

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import heapq
 import os
 import selectors
 import threading
 import time
 import traceback
 from collections import deque
-from typing import Any, Callable, Deque, Dict, List, Optional
+from itertools import count
+from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 PATIENCE = 0.001  # seconds that something put off waits while other things go on
 
 
 class Loop:
-    """`call` and `later` are for any thread, `watch` and `forget` for the loop's own."""
+    """`call` is for any thread, all else for the loop's own."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -31,6 +33,8 @@ class Loop:
         self._since = 0.0
         self._resting: Dict[int, Callable[[], Any]] = {}
         self._rested = 0.0  # when they are listened to again
+        self._timed: List[Tuple[float, int, Callable[[], Any]]] = []
+        self._numbers = count()  # so that two of the same time need not be compared
         self._ended = False
 
     def call(self, function: Callable[[], Any]) -> None:
@@ -46,6 +50,10 @@ class Loop:
         if not self._put_off:
             self._since = time.monotonic()
         self._put_off.append(function)
+
+    def at(self, when: float, function: Callable[[], Any]) -> None:
+        """Call this at that time of the monotonic clock; for the loop's own thread."""
+        heapq.heappush(self._timed, (when, next(self._numbers), function))
 
     def watch(self, end: int, readable: Callable[[], Any], writable: bool = False) -> None:
         """Call `readable` whenever something can be read there, or, with `writable`, written."""
@@ -101,6 +109,8 @@ class Loop:
             for key, _ in ready:
                 self._do(key.data)
             self._do_calls()
+            if self._timed:
+                self._do_timed()
             if self._resting and time.monotonic() >= self._rested:
                 self._listen_again()
             if self._put_off and (not ready or time.monotonic() - self._since >= PATIENCE):
@@ -120,10 +130,17 @@ class Loop:
             while True:
                 self._do(self._calls.popleft())
 
+    def _do_timed(self) -> None:
+        now = time.monotonic()
+        while self._timed and self._timed[0][0] <= now:
+            self._do(heapq.heappop(self._timed)[2])
+
     def _timeout(self) -> Optional[float]:
         if self._calls:
             return 0.0
-        return PATIENCE if self._put_off or self._resting else None
+        if self._put_off or self._resting:
+            return PATIENCE
+        return max(0.0, self._timed[0][0] - time.monotonic()) if self._timed else None
 
     @staticmethod
     def _do(function: Callable[[], Any]) -> None:

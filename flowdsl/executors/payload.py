@@ -85,16 +85,16 @@ def _who(call: Call, exc: BaseException) -> str:
 
 def work(payload: Bytes, hears: Optional[Scribe] = None) -> bytes:
     """Perform the attempt in this process; for a worker. It never raises. `hears` is told what it has to say."""
-    return perform_opened(lambda: _open(payload), hears)
+    return answer(*perform_opened(lambda: open_whole(payload), hears))
 
 
-def perform_opened(opened: Callable[[], Attempt], hears: Optional[Scribe] = None) -> bytes:
-    """Open an attempt and perform it in this process; what it answers. It never raises."""
+def perform_opened(opened: Callable[[], Attempt], hears: Optional[Scribe] = None) -> Tuple[Outcome, float]:
+    """Open an attempt and perform it in this process; what came of it, and seconds in all. It never raises."""
     begun = time.perf_counter()
     try:
         task, attempt, call = opened()
     except BaseException as exc:
-        return _answer(failure(exc, "unpicklable", Retry(0)), begun)
+        return failure(exc, "unpicklable", Retry(0)), time.perf_counter() - begun
     if is_async(call.function):
         call = call._replace(function=_awaited(call.function))
     token = enter(Current(task, attempt, hears or scribe))
@@ -102,7 +102,7 @@ def perform_opened(opened: Callable[[], Attempt], hears: Optional[Scribe] = None
         outcome = perform(call)
     finally:
         leave(token)
-    return _answer(outcome, begun)
+    return outcome, time.perf_counter() - begun
 
 
 def _awaited(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,7 +127,8 @@ def _below(package: str, trace: Optional[TracebackType]) -> Optional[TracebackTy
     return trace
 
 
-def _open(payload: Bytes) -> Attempt:
+def open_whole(payload: Bytes) -> Attempt:
+    """What `pack` made; raises Unpicklable where this process cannot open it, and whatever unpickling raises."""
     magic, version, major, minor = START.unpack_from(payload)
     if magic != MAGIC or version != VERSION:
         raise Unpicklable("the payload is not of this version of flowdsl; install the same version everywhere")
@@ -141,8 +142,8 @@ def _open(payload: Bytes) -> Attempt:
     return task, attempt, Call(function, args, kwargs, verify, retry)
 
 
-def _answer(outcome: Outcome, begun: float) -> bytes:
-    """Plain data, with the value and the exception as blobs of their own."""
+def answer(outcome: Outcome, seconds: float) -> bytes:
+    """What a worker answers: plain data, with the value and the exception as blobs of their own."""
     if outcome.state == "succeeded":
         try:
             value = outcome.value if type(outcome.value) in PLAIN else Sealed(sharing.mine.dumps(outcome.value))
@@ -158,7 +159,7 @@ def _answer(outcome: Outcome, begun: float) -> bytes:
     except BaseException:  # its name, text and traceback go as text anyway
         exception = b""
     plain = outcome._replace(value=None, exception=None)
-    return pickle.dumps((tuple(plain), value, exception, os.getpid(), time.perf_counter() - begun))
+    return pickle.dumps((tuple(plain), value, exception, os.getpid(), seconds))
 
 
 def unpack(data: Bytes, book: sharing.Book = sharing.NO_BOOK) -> Answer:

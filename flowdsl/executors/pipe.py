@@ -18,17 +18,10 @@ ROOM = 1 << 20  # bytes that a pipe may hold, where the system lets us say so
 TURN = 8  # reads before other workers have their turn
 F_SETPIPE_SZ = 1031  # `fcntl` names it from Python 3.10 on
 
-SURROUNDINGS, WORK, BATCH, WITHDRAW = b"S", b"W", b"A", b"X"  # to a worker
-BEGUN, NOTE, RECORD, MODULES, DONE, LEFT = (
-    b"B",
-    b"N",
-    b"R",
-    b"M",
-    b"D",
-    b"L",
-)  # from it; LEFT: done, and child processes still run
-WITHDRAWN = b"Y"  # from it: a member of a batch, in its turn, that had been taken out
-KINDS = b"SWAXBNRMDLY"
+SURROUNDINGS, WORK, BATCH = b"S", b"W", b"A"  # to a worker
+BEGUN, NOTE, RECORD, MODULES = b"B", b"N", b"R", b"M"  # from it
+PLAIN, DONE, LEFT = b"P", b"D", b"L"  # from it: an attempt is over; LEFT: and child processes still run
+KINDS = b"SWABNRMPDL"
 
 Body = Union[bytes, bytearray, memoryview]
 

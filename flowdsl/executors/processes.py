@@ -12,6 +12,7 @@ import threading
 import weakref
 from collections import deque
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 from flowdsl.definition.options import Retry
@@ -68,7 +69,7 @@ class ProcessPool(Executor):
 
     def flowdsl_backend(self, listener: Listener, max_workers: int) -> ProcessBackend:
         """The pool as one run uses it; idle workers are kept up to that number."""
-        self._fleet.keep = max_workers
+        self._fleet.keep(max_workers)
         return ProcessBackend(self._fleet, listener, self._end_if_done)
 
     def kill(self) -> None:
@@ -135,16 +136,18 @@ class ProcessBackend:
         self._fleet.start(Work(pipe.WORK, data, (self._job(Member(task, attempt, call)),)), self._around)
 
     def launch_batch(self, members: Sequence[Member]) -> None:
-        """Give all of them to one worker, in one message; what cannot be sent ends at once."""
+        """Give them to one worker, in one message; what cannot be sent ends at once, those that are too many return."""
         packer = batch.Packer(self._book)
         sent: List[Member] = []
-        for member in members:
+        for member in members[: batch.MOST]:
             try:
                 packer.add(*member)
             except payload.Unpicklable as exc:
                 self._refuse((member.task, member.attempt), exc)
             else:
                 sent.append(member)
+        for task, attempt, _ in members[batch.MOST :]:
+            self._fleet.call(partial(self._listener.returned, task, attempt))
         if sent:
             self._fleet.start(Work(pipe.BATCH, packer.data(), tuple(map(self._job, sent))), self._around)
 
@@ -168,7 +171,7 @@ class ProcessBackend:
 
     def _job(self, member: Member) -> AttemptJob:
         key = (member.task, member.attempt)
-        job = AttemptJob(member, self._book, self._listener, self._over)
+        job = AttemptJob(member, self._book, self._listener, self._jobs)
         with self._lock:
             job.unwanted = key in self._unwanted
             self._unwanted.discard(key)
@@ -183,10 +186,6 @@ class ProcessBackend:
     def _tell_refusal(self, key: Key, outcome: Outcome) -> None:
         self._listener.begun(*key, None)
         self._listener.ended(*key, outcome, "", None)
-
-    def _over(self, job: AttemptJob) -> None:
-        with self._lock:
-            self._jobs.pop((job.task, job.attempt), None)
 
 
 # ---- the pool that runs share

@@ -14,29 +14,28 @@ from flowdsl.executors.streams import Streams
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def main(inlet: int, outlet: int, life: int, crash: int) -> None:
-    """Work until the pipe is closed. The four file descriptors are this process's own."""
-    _settle(inlet, outlet, life, crash)
-    desk = Desk(inlet, outlet, Streams(), os.environ[surroundings.MARK])
+def main(inlet: int, outlet: int, tickets: int, life: int, crash: int) -> None:
+    """Work until the pipe is closed. The five file descriptors are this process's own."""
+    _settle(inlet, outlet, tickets, life, crash)
+    desk = Desk(inlet, outlet, tickets, Streams(), os.environ[surroundings.MARK])
     payload.scribe = desk
     capture.pass_on(desk.logged)
     heed = {pipe.SURROUNDINGS: surroundings.adopt, pipe.WORK: desk.do, pipe.BATCH: desk.do_all}
     message = desk.next()
     while message is not None:
-        if message.kind in heed:  # else it withdraws what is over
-            heed[message.kind](message.body)
+        heed[message.kind](message.body)
         message = desk.next()
 
 
-def _settle(inlet: int, outlet: int, life: int, crash: int) -> None:
+def _settle(inlet: int, outlet: int, tickets: int, life: int, crash: int) -> None:
     lifeline.hold(life)
     stacks.tell(crash)
     # A handler that does nothing, rather than SIG_IGN, which the programs that a task starts would inherit.
     signal.signal(signal.SIGINT, lambda number, frame: None)
     _adopt_orphans()
-    for end in (inlet, outlet, life, crash):
+    for end in (inlet, outlet, tickets, life, crash):
         os.set_inheritable(end, False)
-    os.register_at_fork(after_in_child=lambda: _close(inlet, outlet))  # else a child would hide our death
+    os.register_at_fork(after_in_child=lambda: _close(inlet, outlet, tickets))  # else a child would hide our death
 
 
 def _close(*ends: int) -> None:

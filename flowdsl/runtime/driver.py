@@ -7,6 +7,7 @@ carried out by the timer thread.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from contextlib import contextmanager
 from itertools import islice
@@ -212,6 +213,11 @@ class Driver:
         for note in self._notes_of(task, attempt):
             self._report(ev.Note(*note), None, ago)
         self._report(ended(task, attempt, outcome, mechanism, merged), outcome, ago)
+
+    def ran(self, task: str, attempt: int, outcome: Outcome, detail: Detail, begun_at: float, ended_at: float) -> None:
+        now = time.monotonic()
+        self.begun(task, attempt, detail, now - begun_at)
+        self.ended(task, attempt, outcome, "", None, now - ended_at)
 
     def lost(self, task: str, attempt: int) -> None:
         self._report(ev.Lost(task, attempt), None)

@@ -88,6 +88,9 @@ class _Later:
     def ended(self, *report: Any) -> None:
         self.driver.ended(*report)
 
+    def ran(self, *report: Any) -> None:
+        self.driver.ran(*report)
+
     def lost(self, *report: Any) -> None:
         self.driver.lost(*report)
 

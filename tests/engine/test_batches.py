@@ -41,6 +41,57 @@ def test_a_batch_takes_one_slot_and_half_of_what_waits() -> None:
     assert run.machine.busy == 1
 
 
+def test_tasks_go_out_together_too_once_it_is_known_that_they_are_short() -> None:
+    run = Script(*(task("t%d" % number, kind=POOL) for number in range(9)), workers=1)
+    assert run(CLAIM) == ["launch t0#1"]
+    run(begun("t0"), at=1.0)
+    run(returned("t0"), at=1.01)
+    assert run(CLAIM) == ["launchbatch t1#1 t2#1 t3#1 t4#1"]
+
+
+def test_one_task_that_took_long_sends_the_next_ones_out_alone() -> None:
+    run = Script(*(task("t%d" % number, kind=POOL) for number in range(9)), workers=2)
+    run(CLAIM)
+    run(CLAIM)
+    run(begun("t0"), at=1.0)
+    run(begun("t1"), at=1.0)
+    run(returned("t0"), at=1.01)
+    run(returned("t1"), at=3.0)
+    assert run(CLAIM) == ["launch t2#1"]
+
+
+def test_a_task_that_holds_a_named_limit_goes_out_alone_and_is_no_ones_companion() -> None:
+    run = Script(
+        task("t0", kind=POOL),
+        task("t1", kind=POOL),
+        task("t2", kind=POOL, uses=("db",)),
+        *(task("t%d" % number, kind=POOL) for number in range(3, 9)),
+        workers=2,
+        limits={"db": 1},
+    )
+    run(CLAIM)
+    run(begun("t0"), at=1.0)
+    run(returned("t0"), at=1.01)
+    assert run(CLAIM) == ["launch t1#1"]
+    assert run(CLAIM) == ["launch t2#1"]
+
+
+def test_what_is_given_back_while_another_member_runs_may_go_out_elsewhere() -> None:
+    run = Script(task("each", over="", kind=POOL), workers=2)
+    run(ev.Sized("each", 20))
+    run(CLAIM)
+    run(begun("each[0]"), at=1.0)
+    run(returned("each[0]"), at=1.01)
+    assert batch(run) == ["launchbatch each[1]#1 each[2]#1 each[3]#1 each[4]#1 each[5]#1"]
+    run(begun("each[1]"), at=1.02)
+    for number in (2, 3, 4, 5):
+        assert run(ev.Returned("each[%d]" % number, 1), at=1.2) == []
+    assert run.machine.busy == 1
+    assert run(CLAIM) == ["launchbatch each[2]#1 each[3]#1 each[4]#1 each[5]#1 each[6]#1"]
+    run(returned("each[1]"), at=5.0)
+    assert run.machine.busy == 1
+
+
 def test_its_slot_is_free_when_its_last_member_has_ended() -> None:
     run = warmed(5)
     assert batch(run) == ["launchbatch each[1]#1 each[2]#1"]

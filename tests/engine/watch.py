@@ -91,7 +91,8 @@ class Watch:
         ]
         following = [task for task in following if task == launches[0] or not self._policy(task).uses]
         hold(following[following.index(launches[0]) :][: len(launches)] == launches, "others of the batch come later")
-        hold(len({split(task)[0] for task in launches}) == 1, "a batch is of the items of one map")
+        owners = {name if index is not None else "" for name, index in map(split, launches)}
+        hold(len(owners) == 1, "a batch is of the items of one map, or of tasks that are items of none")
 
     # ---- the second account
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -33,6 +34,13 @@ class Ear:
         assert ago >= 0
         self.outcomes[task], self.mechanisms[task] = outcome, mechanism
         self._note("ended", task, attempt)
+
+    def ran(self, task: str, attempt: int, outcome: Outcome, detail: Detail, begun_at: float, ended_at: float) -> None:
+        now = time.monotonic()
+        assert now - 60 < begun_at <= ended_at <= now
+        with self.together():
+            self.begun(task, attempt, detail, now - begun_at)
+            self.ended(task, attempt, outcome, "", None, now - ended_at)
 
     def lost(self, task: str, attempt: int) -> None:
         self._note("lost", task, attempt)

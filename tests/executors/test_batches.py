@@ -12,6 +12,7 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
+from flowdsl.executors import batch, reception
 from flowdsl.executors.base import Member
 from flowdsl.executors.outcome import Call
 from flowdsl.executors.processes import ProcessPool
@@ -42,7 +43,9 @@ class Batches:
 
 
 @pytest.fixture
-def batches() -> Iterator[Batches]:
+def batches(monkeypatch: pytest.MonkeyPatch) -> Iterator[Batches]:
+    """None takes so long that those behind it are given to others, but where a test says so."""
+    monkeypatch.setattr(reception, "LONG", 60.0)
     before = Before()
     pool = ProcessPool(2)
     made = Batches(pool)
@@ -141,22 +144,75 @@ def test_a_stop_kills_the_one_that_has_begun_and_gives_the_rest_back(batches: Ba
     assert batches.ear.of("t2") == ["returned"]
 
 
-def test_a_stop_of_one_that_has_not_begun_takes_it_out(batches: Batches, tmp_path: Path) -> None:
+def wait_for(gate: Path) -> None:
+    while not gate.exists():
+        time.sleep(0.005)
+
+
+def test_a_stop_of_one_that_has_not_begun_takes_it_out_and_gives_the_others_back(
+    batches: Batches, tmp_path: Path
+) -> None:
     gate, ran = tmp_path / "gate", tmp_path / "ran"
-
-    def wait(number: int) -> None:
-        while not gate.exists():
-            time.sleep(0.005)
-
-    names = batches.launch([wait, squared, lambda number: ran.touch(), pid])
+    names = batches.launch([lambda number: wait_for(gate), squared, lambda number: ran.touch(), pid])
     batches.wait_for("begun", "t0")
     batches.backend.stop("t2", 1)
+    batches.wait_for("ended", "t2")
+    assert [batches.ear.of(name) for name in names] == [["begun"], ["returned"], ["ended"], ["returned"]]
+    assert (batches.ear.mechanisms["t2"], batches.ear.outcomes["t2"].state) == ("withdrawn", "cancelled")
+    gate.touch()
+    assert batches.ear.has_answers(names)
+    assert batches.ear.outcomes["t0"].state == "succeeded"
+    assert not ran.exists()
+
+
+def test_those_behind_one_that_takes_long_are_given_back_at_once_and_are_not_begun(
+    batches: Batches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reception, "LONG", 0.1)
+    gate, ran = tmp_path / "gate", tmp_path / "ran"
+    names = batches.launch([lambda number: wait_for(gate), lambda number: ran.touch(), squared])
+    batches.wait_for("returned", "t2")
+    assert [batches.ear.of(name) for name in names] == [["begun"], ["returned"], ["returned"]]
     gate.touch()
     assert batches.ear.has_answers(names)
     assert not ran.exists()
-    assert batches.ear.of("t2") == ["ended"]
-    assert (batches.ear.mechanisms["t2"], batches.ear.outcomes["t2"].state) == ("withdrawn", "cancelled")
-    assert [batches.ear.outcomes[name].state for name in ("t0", "t1", "t3")] == ["succeeded"] * 3
+    batches.ear.heard.clear()
+    monkeypatch.setattr(reception, "LONG", 60.0)
+    assert batches.ear.has_answers(batches.launch([squared] * 3)), "the worker takes what comes next"
+    assert batches.ear.value("t2") == 4
+
+
+def test_of_jobs_taken_back_at_any_moment_each_runs_once_or_not_at_all(
+    batches: Batches, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reception, "LONG", 0.0)  # again and again, whatever the worker is at
+
+    def note(number: int) -> None:
+        with (tmp_path / ("ran%d" % number)).open("a") as file:
+            file.write("x")
+
+    given_back = 0
+    for _ in range(10):
+        for path in tmp_path.iterdir():
+            path.unlink()
+        batches.ear.heard.clear()
+        names = batches.launch([note] * 300)
+        assert batches.ear.has_answers(names)
+        for number, name in enumerate(names):
+            path = tmp_path / ("ran%d" % number)
+            ran = path.read_text() if path.exists() else ""
+            assert (batches.ear.of(name), ran) in ((["begun", "ended"], "x"), (["returned"], ""))
+            given_back += not ran
+    assert given_back
+
+
+def test_those_that_are_too_many_for_one_batch_are_given_back(
+    batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "MOST", 3)
+    names = batches.launch([squared] * 5)
+    assert batches.ear.has_answers(names)
+    assert [batches.ear.of(name)[-1] for name in names] == ["ended"] * 3 + ["returned"] * 2
 
 
 def test_a_cancel_of_all_kills_one_and_withdraws_the_others(batches: Batches) -> None:
@@ -165,7 +221,10 @@ def test_a_cancel_of_all_kills_one_and_withdraws_the_others(batches: Batches) ->
     for name in reversed(names):
         batches.backend.stop(name, 1)
     assert batches.ear.has_answers(names)
-    assert [batches.ear.mechanisms[name] for name in names] == ["killed"] + ["withdrawn"] * 29
+    assert batches.ear.mechanisms["t0"] == "killed"
+    assert batches.ear.mechanisms["t29"] == "withdrawn"
+    answers = {(batches.ear.of(name)[-1], batches.ear.mechanisms.get(name)) for name in names[1:]}
+    assert answers <= {("ended", "withdrawn"), ("returned", None)}
 
 
 def test_a_stop_before_the_launch_holds(batches: Batches) -> None:

@@ -332,7 +332,7 @@ def test_an_idle_worker_that_is_killed_costs_no_attempt(flow: Flow) -> None:
 def test_a_worker_that_cannot_start_is_an_error_after_five_tries(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     from flowdsl.executors import child
 
-    monkeypatch.setattr(child, "BOOT", "raise SystemExit(%.0r%.0r%.0r%.0r%.0r)")
+    monkeypatch.setattr(child, "BOOT", "raise SystemExit(%.0r%.0r%.0r%.0r%.0r%.0r)")
     flow.task(name="never")(int)
     done = run(flow)
     assert row(done, "never", "tasks")["cause"] == "worker_unavailable"

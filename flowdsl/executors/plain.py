@@ -1,0 +1,45 @@
+"""The answer of an attempt that succeeded with plain data, in the fewest bytes; most answers are such ones."""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from typing import NamedTuple
+
+from flowdsl.executors.outcome import Outcome
+from flowdsl.executors.payload import Bytes
+from flowdsl.executors.standing import PLAIN
+
+TIMES = struct.Struct(">dddd")  # when it ended, seconds in the function, of the processor, when the next one begins
+LARGE = 4_096  # bytes or characters of a value that goes another way
+
+_new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor
+
+
+class Answer(NamedTuple):
+    """An outcome; times are those of the monotonic clock, and `next_at` is 0 where the worker has nothing more."""
+
+    outcome: Outcome
+    ended_at: float
+    next_at: float
+
+
+def fits(outcome: Outcome) -> bool:
+    """Whether it is as plain as that."""
+    value = outcome.value
+    if outcome.state != "succeeded" or type(value) not in PLAIN or outcome.cpu_s is None:
+        return False
+    return type(value) not in (str, bytes) or len(value) <= LARGE
+
+
+def pack(outcome: Outcome, ended_at: float, next_at: float) -> bytes:
+    """The answer as bytes, of an outcome that fits."""
+    return TIMES.pack(ended_at, outcome.seconds, outcome.cpu_s, next_at) + pickle.dumps(outcome.value, 4)
+
+
+def unpack(body: Bytes) -> Answer:
+    """What `pack` made."""
+    ended_at, seconds, cpu_s, next_at = TIMES.unpack_from(body)
+    value = pickle.loads(memoryview(body)[TIMES.size :])
+    outcome = _new(Outcome, ("succeeded", "returned", value, False, seconds, cpu_s, "", "", "", None))
+    return Answer(outcome, ended_at, next_at)
