@@ -11,11 +11,14 @@ from typing import Any, List, Optional, Sequence
 
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.events import Event
-from flowdsl.errors import FlowError, LogLocked
+from flowdsl.errors import FlowError, LogLocked, LogWriteError
 from flowdsl.orchestrator import facts
-from flowdsl.orchestrator.facts import Entry, Queue
+from flowdsl.orchestrator.compaction import compacted, is_due
+from flowdsl.orchestrator.entry import Entry
+from flowdsl.orchestrator.fold import Queue
 from flowdsl.storage.journal import Damage, Journal
 from flowdsl.storage.line import CUT_OFF
+from flowdsl.storage.names import file_name
 from flowdsl.storage.reading import FILE, QUEUE_DIR, read_journal
 
 __all__ = ["Book", "event"]
@@ -33,6 +36,8 @@ class Book:
         self.damage: List[Damage] = []
         self.path = log_dir / QUEUE_DIR
         self._last = 0.0
+        self._events = 0  # in the journal
+        self._due = 0  # not before there are so many is the journal written anew
         self._journal: Optional[Journal] = self._open(log_dir)
 
     def _open(self, log_dir: Path) -> Journal:
@@ -46,8 +51,10 @@ class Book:
         self.damage = [one for one in log.damage if one.reason != CUT_OFF]  # such a line was never acknowledged
         for batch in log.batches:
             self._last = max(self._last, batch.at)
+            self._events += len(batch.events)
             for found in batch.events:
                 self.queue.apply(found, batch.at)
+        self.queue.forget_runs([run for run in self.queue.runs if not (log_dir / file_name(run)).is_dir()])
         if self.damage:
             text = "%d damaged lines in %s were passed over; validate() lists them"
             logging.getLogger("flowdsl").warning(text, len(self.damage), self.path / FILE)
@@ -71,7 +78,24 @@ class Book:
             self._journal.append(events, at)
             for one in events:
                 self.queue.apply(one, at)
+            self._events += len(events)
+            if self._events >= self._due and is_due(self._events, self.queue):
+                self.compact()
             return at
+
+    def compact(self) -> None:
+        """Write the journal anew, as short as it can be; a damaged one, or a newer flowdsl's, is left as it is."""
+        with self.lock:
+            if self._journal is None or self.damage or self.queue.foreign:
+                return
+            events = compacted(self.queue)
+            try:
+                self._journal.rewrite(events, self._last)
+            except LogWriteError as exc:
+                self._due = 2 * self._events
+                logging.getLogger("flowdsl").warning("the journal of the queue stays as long as it is: %s", exc)
+                return
+            self._events, self._due = len(events), 0
 
     def open_for(self) -> None:
         """Say in the journal that an orchestrator works here."""

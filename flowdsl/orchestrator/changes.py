@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from flowdsl.definition.checks import check_number, refuse, refuse_unknown, shown
@@ -10,7 +11,8 @@ from flowdsl.engine.events import Event
 from flowdsl.errors import ConfigError
 from flowdsl.orchestrator import facts
 from flowdsl.orchestrator.book import event
-from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.definition import is_json
+from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.parts import Parts
 from flowdsl.orchestrator.recorder import ENDED, payload
 from flowdsl.orchestrator.standing import Standing
@@ -43,6 +45,8 @@ def update(parts: Parts, task_id: str, change: Any) -> None:
             _note(parts, entry, now, status, detail)
             return
         state = check_change(task_id, now.status, status, running=False, final=now.final)
+        if "result" in change:
+            detail.update(_result(parts, entry, state, change["result"]))
         events = [event(facts.TASK_CHANGED, task_id, state, "external", detail, before=now.state)]
         events += _what_follows(parts, entry, state)
         _do(parts, events)
@@ -63,9 +67,18 @@ def _checked(task_id: str, change: Any) -> Dict[str, Any]:
             if not isinstance(change[key], str):
                 refuse(where, key, change[key], "is not a str")
             detail[key] = clip(change[key])
-    if "result" in change:
-        detail["output"] = change["result"]
     return detail
+
+
+def _result(parts: Parts, entry: Entry, state: str, value: Any) -> Dict[str, Any]:
+    """What the journal says of a result that is given by hand; one that is no JSON lies where those of runs lie."""
+    if state != st.SUCCEEDED:
+        where = "update_task_state(%r)" % entry.definition.task_id
+        raise ConfigError("%s: a result belongs to status 'completed'" % where)
+    if is_json(value):
+        return {"output": copy.deepcopy(value)}
+    parts.values.put(entry, value)
+    return {"sealed": True}
 
 
 def _note(parts: Parts, entry: Entry, now: Standing, status: Any, detail: Dict[str, Any]) -> None:

@@ -68,7 +68,7 @@ def _same(value: Any, back: Any) -> bool:
 def to_detail(task: TaskDefinition) -> Dict[str, Any]:
     """What the journal keeps; what has its default is left out."""
     detail: Dict[str, Any] = {"type": task.type, "action": task.action}
-    unkept = []
+    unkept = list(task.unkept)
     for key, value in (("target", task.target), ("parameters", dict(task.parameters)), ("verify", task.verify)):
         if value is None or value == {}:
             continue

@@ -6,7 +6,7 @@ from typing import Any, List
 
 from flowdsl.definition.retry import Retry
 from flowdsl.flow import Flow
-from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.handlers import Handler
 from flowdsl.orchestrator.launching import FLOW
 from flowdsl.orchestrator.parts import Parts

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Dict, List, Mapping, Optional
 
 from flowdsl.engine.snapshot import Snapshot, TaskRow, fold
-from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.standing import Standing, standing
 from flowdsl.run import Run
 from flowdsl.storage.names import file_name

@@ -13,7 +13,7 @@ from flowdsl.flow import Flow
 from flowdsl.orchestrator import facts
 from flowdsl.orchestrator.admission import Admission
 from flowdsl.orchestrator.book import event
-from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.handlers import Handler, Source, sources_of
 from flowdsl.orchestrator.order import ranks_of
 from flowdsl.orchestrator.parts import Parts
@@ -109,7 +109,7 @@ class Launcher:
         parts = self._parts
         with parts.book.lock:
             entry = parts.book.entry(name)
-            if entry.told:
+            if entry.told and not entry.sealed:
                 return entry.output
             going = parts.executions.going.get(entry.run_id)
             if going is not None and going.has_result(name):

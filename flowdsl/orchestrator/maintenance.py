@@ -14,7 +14,7 @@ from flowdsl.definition.checks import check_count, check_number
 from flowdsl.engine import states as st
 from flowdsl.errors import ConfigError
 from flowdsl.orchestrator.changes import take_out
-from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.parts import Parts
 from flowdsl.orchestrator.standing import Standing
 from flowdsl.storage.lock import locked_by
@@ -61,7 +61,7 @@ def clean_up(parts: Parts, wanted: Limits, dry_run: bool = False) -> CleanUp:
     """Remove ended tasks beyond the limits, oldest first, with their records, results and runs.
 
     What is open, what goes on, what an open task needs, and runs that a task which stays had last, are kept. Runs that
-    no task of the queue had last go in any case; their ids stay in the journal of the queue.
+    no task of the queue had last go in any case. The journal of the queue is then written anew, without them.
     """
     with parts.book.lock:
         gone = _tasks_to_go(parts, wanted)
@@ -72,6 +72,9 @@ def clean_up(parts: Parts, wanted: Limits, dry_run: bool = False) -> CleanUp:
                 take_out(parts, gone, "external")
             for run in runs:
                 shutil.rmtree(str(run), ignore_errors=True)
+            if gone or runs:
+                parts.book.queue.forget_runs([run.name for run in runs])
+                parts.book.compact()
         return found
 
 

@@ -6,7 +6,7 @@ import heapq
 from typing import Dict, List, Mapping, Sequence, Tuple
 
 from flowdsl.engine.priority import remaining_paths
-from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.entry import Entry
 
 __all__ = ["Edges", "by_rank", "dependencies_first", "edges_among", "ranks_of", "turned"]
 

@@ -8,8 +8,8 @@ from typing import Dict, List
 
 from flowdsl.engine import states as st
 from flowdsl.orchestrator.book import Book
+from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.executions import Executions
-from flowdsl.orchestrator.facts import Entry
 from flowdsl.orchestrator.handlers import Handlers
 from flowdsl.orchestrator.listeners import Listeners
 from flowdsl.orchestrator.options import OrchestratorOptions

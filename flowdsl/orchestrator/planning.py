@@ -6,7 +6,8 @@ from typing import Dict, List, Mapping, NamedTuple, NoReturn, Tuple
 
 from flowdsl.engine import states as st
 from flowdsl.errors import CycleError, GraphError
-from flowdsl.orchestrator.facts import Entry, Queue
+from flowdsl.orchestrator.entry import Entry
+from flowdsl.orchestrator.fold import Queue
 from flowdsl.orchestrator.standing import Standing
 
 __all__ = ["Plan", "plan_all", "plan_one", "plan_with_dependencies"]

@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence,
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.events import Event
-from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.parts import Parts
 from flowdsl.orchestrator.standing import Standing
 from flowdsl.orchestrator.statuses import STATUS_OF

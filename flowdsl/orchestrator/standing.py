@@ -6,7 +6,7 @@ from typing import Any, Dict, NamedTuple, Optional
 
 from flowdsl.engine import states as st
 from flowdsl.engine.snapshot import TaskRow
-from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.statuses import CAUSES, STATUS_OF
 from flowdsl.storage.times import millisecond_text
 

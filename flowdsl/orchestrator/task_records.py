@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
 from flowdsl.engine import states as st
-from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.standing import Standing, as_row
 from flowdsl.orchestrator.values import Values
 from flowdsl.storage.records import task_record, write_record
@@ -36,7 +36,7 @@ class TaskRecords:
         """What the record says."""
         output = None
         if now.state in st.DONE_WELL:
-            output = entry.output if entry.told else self._output(entry)
+            output = entry.output if entry.told and not entry.sealed else self._output(entry)
         return task_record(as_row(entry, now), output, run_id=now.run_id)
 
     def _output(self, entry: Entry) -> Any:

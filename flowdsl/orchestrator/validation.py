@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Set
 
 from flowdsl.definition.checks import check_name, check_number, shown
 from flowdsl.definition.function import check_function
 from flowdsl.definition.options import INHERIT
-from flowdsl.definition.suggest import did_you_mean, nearest
-from flowdsl.errors import ConfigError, CycleError, DefinitionError, GraphError
+from flowdsl.definition.suggest import did_you_mean
+from flowdsl.errors import ConfigError, CycleError, GraphError
 from flowdsl.orchestrator.definition import KEYS, TaskDefinition
-from flowdsl.orchestrator.facts import Queue
+from flowdsl.orchestrator.draft import Draft
+from flowdsl.orchestrator.edges import Around, check_cycles, check_dependencies
+from flowdsl.orchestrator.fold import Queue
 from flowdsl.orchestrator.handlers import Handlers, sources_of
 from flowdsl.orchestrator.ids import id_fault
 from flowdsl.orchestrator.options import MILLISECONDS, attempts
 from flowdsl.orchestrator.verification import check_verify
 from flowdsl.task import Task
 
-__all__ = ["Draft", "check_tasks"]
-
-
-_WHERE = re.compile(r"\A(task|action|task '[^']*'): ")  # the place that a check names; the list of faults says it once
-
-
-class Draft:
-    """One task on its way into the queue, and what was found wrong with it."""
-
-    def __init__(self, config: Mapping[str, Any], task_id: str) -> None:
-        self.config = config
-        self.task_id = task_id
-        self.type = "task"
-        self.action = ""
-        self.function: Any = None
-        self.values: Dict[str, Any] = {}
-        self.dependencies: Tuple[str, ...] = ()
-        self.faults: List[str] = []
-        self.wrong_edges = 0  # faults that are about dependencies
-        self.cycle: Tuple[str, ...] = ()
-
-    def try_to(self, check: Any, *args: Any, **more: Any) -> Any:
-        """What the check returns; None, and one fault more, where it raises."""
-        try:
-            return check(*args, **more)
-        except DefinitionError as exc:
-            self.faults.append(_WHERE.sub("", str(exc)))
-            return None
-
-    @property
-    def definition(self) -> TaskDefinition:
-        given = {"parameters": {}, **self.values}
-        return TaskDefinition(
-            self.task_id, self.type, self.action, dependencies=self.dependencies, function=self.function, **given
-        )
+__all__ = ["check_tasks"]
 
 
 def check_tasks(configs: Sequence[Any], queue: Queue, handlers: Handlers) -> List[TaskDefinition]:
@@ -66,11 +33,12 @@ def check_tasks(configs: Sequence[Any], queue: Queue, handlers: Handlers) -> Lis
         _check_keys(draft)
         _check_action(draft, handlers)
         _check_values(draft)
+    around = Around(drafts, queue)
     for draft in drafts:
-        _check_dependencies(draft, drafts, queue)
-    _check_cycles(drafts)
+        check_dependencies(draft, around)
+    check_cycles(drafts)
     for draft in drafts:
-        _check_arguments(draft, drafts, queue, handlers)
+        _check_arguments(draft, around, handlers)
     if any(draft.faults for draft in drafts):
         _refuse(drafts)
     return [draft.definition for draft in drafts]
@@ -79,17 +47,17 @@ def check_tasks(configs: Sequence[Any], queue: Queue, handlers: Handlers) -> Lis
 def _named(configs: Sequence[Any], queue: Queue) -> List[Draft]:
     """A draft for each, with the id that it asks for or else the next one."""
     ids, drafts = queue.ids.copy(), []
-    taken: Set[str] = set(queue.ever)
+    here: Set[str] = set()
     for config in configs:
         given = config.get("taskId") if isinstance(config, Mapping) else None
         draft = Draft(config if isinstance(config, Mapping) else {}, ids.peek())
         if not isinstance(config, Mapping):
             draft.faults.append("%s is not a dict of a task" % shown(config))
         elif given is not None:
-            fault = id_fault(given, taken)
+            fault = id_fault(given, lambda task_id: task_id in queue.ever or task_id in here)
             draft.faults += [fault] if fault else []
             draft.task_id = given if isinstance(given, str) else draft.task_id
-        taken.add(draft.task_id)
+        here.add(draft.task_id)
         ids.heard_of(draft.task_id)
         drafts.append(draft)
     return drafts
@@ -160,90 +128,13 @@ def check_timeout_ms(value: Any) -> Optional[float]:
     return check_number(value, "timeout", "task", above=0, hint=MILLISECONDS + ", or None for no limit") / 1000
 
 
-# ---- dependencies
-
-
-def _check_dependencies(draft: Draft, drafts: Sequence[Draft], queue: Queue) -> None:
-    """Ids stay ids; an action is the one task that has it, of the queue or of those that come with this one."""
-    written = draft.config.get("dependencies")
-    names = [written] if isinstance(written, str) else written if written is not None else []
-    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        draft.faults.append("dependencies=%s is not a list of ids or actions" % shown(written))
-        return
-    actions = {name: entry.definition.action for name, entry in queue.entries.items()}
-    actions.update({other.task_id: other.action for other in drafts})
-    found: Dict[str, None] = {}
-    for name in names:
-        those = [task_id for task_id, action in actions.items() if action == name and task_id != draft.task_id]
-        if name in actions and name != draft.task_id:
-            found[name] = None
-        elif len(those) == 1 and name != draft.task_id:
-            found[those[0]] = None
-        else:
-            draft.faults.append(_wrong_edge(draft, name, those, actions))
-            draft.wrong_edges += 1
-    draft.dependencies = tuple(found)
-
-
-def _wrong_edge(draft: Draft, name: str, those: Sequence[str], actions: Mapping[str, str]) -> str:
-    if name == draft.task_id:
-        return "it depends on itself; take %r out of dependencies" % name
-    if those:
-        return "dependency %r is ambiguous: %s have that action; give an id" % (name, _listed(those))
-    if name == draft.action:
-        return "it depends on itself: %r is its own action; take it out of dependencies" % name
-    others = {task_id: action for task_id, action in actions.items() if task_id != draft.task_id}
-    known = [*others, *others.values()]
-    near = nearest(name, known)
-    ending = did_you_mean(name, known, "add that task first")
-    if near is not None and near not in others:
-        ending += " (%s)" % _listed([task_id for task_id, action in others.items() if action == near])
-    return "it depends on %r, which is no task%s" % (name, ending)
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-
-
-def _check_cycles(drafts: Sequence[Draft]) -> None:
-    """Only tasks that are added together can wait for each other."""
-    edges = {draft.task_id: list(draft.dependencies) for draft in drafts}
-    done: Set[str] = set()
-    for draft in drafts:
-        path = _cycle_from(draft.task_id, edges, done)
-        if path:
-            draft.cycle = path
-            draft.faults.append("cycle: " + " -> ".join(path))
-            return
-
-
-def _cycle_from(start: str, edges: Mapping[str, List[str]], done: Set[str]) -> Tuple[str, ...]:
-    """The cycle that is met on the way from here, in the order of waiting; empty where there is none."""
-    path: Dict[str, None] = {}
-    waiting = [(start, False)]
-    while waiting:
-        name, leaving = waiting.pop()
-        if leaving:
-            done.add(path.popitem()[0])
-        elif name in path:
-            walked = list(path)
-            return (*walked[walked.index(name) :], name)
-        elif name not in done and name in edges:
-            path[name] = None
-            waiting.append((name, True))
-            waiting += [(other, False) for other in edges[name]]
-    return ()
-
-
-def _check_arguments(draft: Draft, drafts: Sequence[Draft], queue: Queue, handlers: Handlers) -> None:
+def _check_arguments(draft: Draft, around: Around, handlers: Handlers) -> None:
     """Whether the handler can be called; only asked where all else is well."""
     if draft.faults:
         return
-    actions = {other.task_id: other.action for other in drafts}
-    actions.update({name: entry.definition.action for name, entry in queue.entries.items()})
     handler = draft.try_to(handlers.of, draft.definition)
     if handler is not None:
-        known = [(name, actions[name]) for name in draft.dependencies]
+        known = [(name, around.action(name)) for name in draft.dependencies]
         draft.try_to(sources_of, handler.function, draft.values["parameters"], known)
 
 

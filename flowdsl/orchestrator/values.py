@@ -9,7 +9,7 @@ from typing import Any, Dict
 
 from flowdsl.errors import PickleRefused, TaskResultError
 from flowdsl.orchestrator.definition import is_json
-from flowdsl.orchestrator.facts import Entry
+from flowdsl.orchestrator.entry import Entry
 from flowdsl.storage.atomic import write_atomically
 
 __all__ = ["Values"]

@@ -19,6 +19,7 @@ from flowdsl.storage.line import detail_part, format_lines
 from flowdsl.storage.lock import Lock, forget_after_fork
 from flowdsl.storage.names import file_name
 from flowdsl.storage.reading import FILE, Damage, Log, next_seq, read_journal, run_dirs
+from flowdsl.storage.rewriting import rewritten
 from flowdsl.storage.times import moment_text
 
 __all__ = ["Damage", "Journal", "Log", "read_journal", "run_dirs"]
@@ -127,6 +128,19 @@ class Journal:
             self._whole = False
             raise write_error(self.path / FILE, exc) from exc
         return first
+
+    def rewrite(self, events: Sequence[Event], at: float) -> None:
+        """Have these events stand for all that was written so far, in one step; they are durable when this returns.
+
+        A process that dies in the middle leaves the journal as it was, and so does LogWriteError.
+        """
+        try:
+            new = rewritten(self.path, events, at)
+            old, self._fd, self._seq = self._fd, new, len(events)
+            os.close(old)
+            _sync_directory(self.path)
+        except OSError as exc:
+            raise write_error(self.path / FILE, exc) from exc
 
     def fix(self, detail: Mapping[str, Any]) -> Mapping[str, Any]:
         """The same detail, which from now on nobody changes: many events share it, and its text is made once."""

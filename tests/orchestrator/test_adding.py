@@ -180,3 +180,25 @@ def test_a_function_and_a_task_of_a_flow_are_actions_too(orchestrator: TaskOrche
 
 def sum_of(a: int, b: int = 2) -> int:
     return a + b
+
+
+class Unwalked(Dict[str, Any]):
+    """A dict that can be asked, but not walked through."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("it was walked through")
+
+    items = keys = values = __iter__  # type: ignore[assignment]
+
+
+def test_adding_a_task_does_not_walk_through_those_that_are_there(orchestrator: TaskOrchestrator) -> None:
+    first = orchestrator.add_task(action="one")
+    queue = orchestrator._parts.book.queue
+    queue.entries, whole = Unwalked(queue.entries), queue.entries
+    orchestrator.add_task(action="add", dependencies=[first, "one"])
+    orchestrator.add_tasks([{"action": "echo", "taskId": "a"}, {"action": "add", "dependencies": ["a", first]}])
+    with pytest.raises(AssertionError, match="walked"):
+        orchestrator.queue()
+    assert (len(whole), len(queue.entries)) == (1, 4)
+    queue.entries = dict(dict.items(queue.entries))
+    assert len(orchestrator.queue()) == 4

@@ -17,7 +17,7 @@ from flowdsl import FlowError, Skip
 from flowdsl.engine.check import check_batches
 from flowdsl.engine.snapshot import fold
 from flowdsl.orchestrator import TaskOrchestrator
-from flowdsl.orchestrator.facts import Queue
+from flowdsl.orchestrator.fold import Queue
 from flowdsl.orchestrator.standing import described, standing
 from flowdsl.orchestrator.statuses import STATUSES
 from flowdsl.storage.reading import read_journal

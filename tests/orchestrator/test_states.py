@@ -41,6 +41,7 @@ def test_the_example_of_the_document(orchestrator: TaskOrchestrator) -> None:
         {"status": "in-progress", "message": 3},
         {"status": "timed-out"},
         {"state": "completed"},
+        {"status": "failed", "result": 1},
         {},
         None,
     ],
@@ -73,6 +74,20 @@ def test_completed_by_hand_is_final_and_releases_those_that_wait(orchestrator: T
     assert orchestrator.execute_task(first) == 40
     assert orchestrator.execute_task(second) == 40
     assert orchestrator.logs(status="completed")["output"].tolist() == [40, 40]
+
+
+def test_a_result_by_hand_that_is_no_json_is_kept_as_it_is(log_dir: Path) -> None:
+    with make(log_dir) as first:
+        task, other = first.add_task(action="one"), first.add_task(action="one")
+        first.update_task_state(task, {"status": "completed", "result": (1, {2})})
+        given = [1]
+        first.update_task_state(other, {"status": "completed", "result": given})
+        given.append(2)
+        records = [first.logs()["output"].tolist(), first.execute_task(task), first.execute_task(other)]
+    with make(log_dir) as later:
+        assert later.execute_task(later.add_task(action="echo", target=0, dependencies=[task])) == 0
+        assert [later.logs()["output"].tolist()[:2], later.execute_task(task), later.execute_task(other)] == records
+    assert records[1:] == [(1, {2}), [1]]
 
 
 def test_failed_by_hand_is_final_and_fails_those_that_wait(orchestrator: TaskOrchestrator) -> None:
