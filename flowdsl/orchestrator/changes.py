@@ -143,8 +143,8 @@ def _do(parts: Parts, events: List[Event]) -> None:
         name = ENDED.get(one.state)
         if name is not None and one.state != one.before:
             _tell_end(parts, name, one)
-    if any(one.state in st.TERMINAL for one in events) and parts.is_drained():
-        parts.listeners.tell("queueDrained", {"tasks": parts.counts()})
+    if any(one.state in st.TERMINAL for one in events):
+        parts.tell_if_drained()
 
 
 def _tell_end(parts: Parts, name: str, told: Event) -> None:

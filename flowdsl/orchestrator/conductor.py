@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import TimeoutError
-from typing import Any, Callable, Dict, List, Optional, Union
+from typing import Any, Callable, List, Mapping, Optional, Union
 
 from flowdsl.engine import states as st
 from flowdsl.errors import ConfigError, FlowError
@@ -19,7 +19,6 @@ from flowdsl.orchestrator.parts import Parts
 from flowdsl.orchestrator.planning import Plan, plan_all, plan_one, plan_with_dependencies
 from flowdsl.orchestrator.recorder import Recorder
 from flowdsl.orchestrator.standing import Standing
-from flowdsl.orchestrator.weights import expected
 from flowdsl.run import Run
 
 __all__ = ["Conductor", "Job"]
@@ -31,7 +30,7 @@ LOOK = 0.1  # seconds between two looks of whoever waits
 class Job:
     """What was asked for: the target, "" for all; how its plan is made; whether it runs though it is completed."""
 
-    def __init__(self, target: str, plan: Callable[[Dict[str, Standing]], Plan], *, force: bool = False) -> None:
+    def __init__(self, target: str, plan: Callable[[Mapping[str, Standing]], Plan], *, force: bool = False) -> None:
         self.target = target
         self.plan = plan
         self.force = force
@@ -70,7 +69,7 @@ class Conductor:
     def do(self, job: Job) -> Any:
         """Have it done and wait for it; a KeyboardInterrupt cancels what was begun for it, and is raised again."""
         self._refuse_if_paused()
-        if self._is_done(job, self.parts.standings()):
+        if self._has_been_done(job):
             return self._launcher.value(job.target)
         run = self._begin_or_wait(job)
         while run is None:
@@ -86,7 +85,7 @@ class Conductor:
     async def do_async(self, job: Job) -> Any:
         """The same, awaited; cancelling the await cancels the run and waits for its end."""
         self._refuse_if_paused()
-        if self._is_done(job, self.parts.standings()):
+        if self._has_been_done(job):
             return self._launcher.value(job.target)
         found = self._begin(job)
         while isinstance(found, list):
@@ -194,7 +193,7 @@ class Conductor:
         check_not_held()
         parts = self.parts
         with parts.book.lock:
-            how = parts.standings()
+            how = parts.glance()
             if job.target:
                 going = self._joined(job, how[job.target])
                 if going is not None:
@@ -204,7 +203,7 @@ class Conductor:
                 ids = dict.fromkeys(how[name].run_id for name in plan.busy)
                 return [parts.executions.going[run_id] for run_id in ids]
             job.ran = list(plan.runs)
-            return self._launcher.begin(plan, expected(parts), here() is not None)
+            return self._launcher.begin(plan, here() is not None)
 
     def _joined(self, job: Job, now: Standing) -> Optional[Run]:
         """The run that has the target in hand; ConfigError where the target may not be executed."""
@@ -219,7 +218,11 @@ class Conductor:
             raise ConfigError(text % (job.target, job.target))
         return None
 
-    def _is_done(self, job: Job, how: Dict[str, Standing]) -> bool:
+    def _has_been_done(self, job: Job) -> bool:
+        with self.parts.book.lock:
+            return self._is_done(job, self.parts.glance())
+
+    def _is_done(self, job: Job, how: Mapping[str, Standing]) -> bool:
         return bool(job.target) and not job.force and how[job.target].state in st.DONE_WELL
 
     def _wait_for(self, run: Run) -> None:

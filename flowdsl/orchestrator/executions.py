@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional
+from typing import Dict, Iterator, Mapping, Optional
 
 from flowdsl.engine.snapshot import Snapshot, TaskRow, fold
 from flowdsl.orchestrator.entry import Entry
@@ -13,7 +13,9 @@ from flowdsl.run import Run
 from flowdsl.storage.names import file_name
 from flowdsl.storage.reading import read_journal
 
-__all__ = ["Executions"]
+__all__ = ["Executions", "Glance"]
+
+FEW = 100  # runs; so many are kept without asking who needs them
 
 
 class Executions:
@@ -23,15 +25,17 @@ class Executions:
         self._log_dir = log_dir
         self.going: Dict[str, Run] = {}
         self._over: Dict[str, Optional[Snapshot]] = {}  # runs that have ended, as far as anybody asked for them
+        self._many = FEW
 
     def begin(self, run: Run) -> None:
         """A run that is about to begin."""
         self.going[run.id] = run
 
-    def end(self, run_id: str) -> None:
-        """It is over: what is known of it stays, its results go."""
-        run = self.going.pop(run_id)
-        self._over[run_id] = run.snapshot()
+    def end(self, run_id: str) -> Snapshot:
+        """It is over: what is known of it, which stays; its results go."""
+        found = self.going.pop(run_id).snapshot()
+        self._over[run_id] = found
+        return found
 
     def how(self, entry: Entry) -> Standing:
         """How the task stands now."""
@@ -68,10 +72,31 @@ class Executions:
         """Where a run keeps its journal; never outside of the log directory."""
         return self._log_dir / file_name(run_id)
 
-    def forget_all_but(self, entries: Mapping[str, Entry]) -> List[str]:
-        """Let go of runs that are the latest of no task; their ids."""
+    def forget_all_but(self, entries: Mapping[str, Entry]) -> None:
+        """Let go of runs that are the latest of no task, when there may be many such."""
+        if len(self._over) < self._many:
+            return
         wanted = {entry.run_id for entry in entries.values()}
-        gone = [run_id for run_id in self._over if run_id not in wanted]
-        for run_id in gone:
-            del self._over[run_id]
-        return gone
+        self._over = {run_id: found for run_id, found in self._over.items() if run_id in wanted}
+        self._many = max(FEW, 2 * len(self._over))
+
+
+class Glance(Mapping[str, Standing]):
+    """How tasks stand; each is looked at when it is asked for, and only once."""
+
+    def __init__(self, entries: Mapping[str, Entry], executions: Executions) -> None:
+        self._entries = entries
+        self._executions = executions
+        self._seen: Dict[str, Standing] = {}
+
+    def __getitem__(self, task_id: str) -> Standing:
+        found = self._seen.get(task_id)
+        if found is None:
+            found = self._seen[task_id] = self._executions.how(self._entries[task_id])
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)

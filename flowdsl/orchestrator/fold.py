@@ -24,6 +24,7 @@ class Queue:
         self.ids = Ids()
         self.ever: Set[str] = set()  # every id that was ever given
         self.runs: Dict[str, None] = {}  # every run that a task was bound to, oldest first
+        self.perhaps_open: Dict[str, None] = {}  # tasks of which an event told since somebody saw them ended
         self.paused = False
         self.foreign = False  # there was an event that a newer flowdsl wrote
         self._files: Set[str] = set()  # the names of the records, in lower case
@@ -44,6 +45,7 @@ class Queue:
                 self.runs[_text(detail.get("run_id"))] = None
             if event.task in self.entries:
                 take_in(self.entries[event.task], event, at)
+                self.perhaps_open[event.task] = None
         else:
             self._apply_to_queue(name, detail)
         self.foreign = self.foreign or name not in KNOWN
@@ -68,6 +70,7 @@ class Queue:
         self.ever.add(name)
         self.ids.heard_of(name)
         self.entries[name] = entry
+        self.perhaps_open[name] = None
         self._by_action.setdefault(task.action, {})[name] = None
         for parent in task.dependencies:
             self._waiting.setdefault(parent, {})[name] = None

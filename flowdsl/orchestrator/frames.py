@@ -18,7 +18,6 @@ from flowdsl.orchestrator.parts import Parts
 from flowdsl.orchestrator.standing import described
 from flowdsl.orchestrator.statuses import STATUSES
 from flowdsl.orchestrator.task_records import read_records
-from flowdsl.orchestrator.weights import expected
 from flowdsl.storage.times import parse_moment
 
 __all__ = ["queue_frame", "records_frame"]
@@ -89,7 +88,7 @@ def positions(parts: Parts) -> Dict[str, int]:
     entries = parts.book.queue.entries
     waiting = [name for name, now in how.items() if now.state in (st.PENDING, st.READY, st.INTERRUPTED)]
     edges = edges_among(waiting, entries)
-    ranks = ranks_of(dependencies_first(edges), entries, expected(parts))
+    ranks = ranks_of(dependencies_first(edges), entries, parts.expected(waiting))
     sound = {name: edges[name] for name in ranks}
     return {name: place for place, name in enumerate(by_rank(sound, ranks), 1)}
 

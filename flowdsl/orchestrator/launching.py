@@ -38,7 +38,7 @@ class Launcher:
         self._recorder = recorder
         self._admission = admission
 
-    def begin(self, plan: Plan, weights: Mapping[str, float], inside_a_task: bool) -> Run:
+    def begin(self, plan: Plan, inside_a_task: bool) -> Run:
         """The run of this plan, which goes on when this returns.
 
         Raises ConfigError for a task that cannot run here, TaskResultError for a result that is lost, before anything
@@ -46,7 +46,7 @@ class Launcher:
         """
         handled = {name: self._handled(name) for name in plan.runs}
         given = {name: self._given(name, plan.runs, handled) for name in plan.gives}
-        flow = self._flow(plan, handled, weights)
+        flow = self._flow(plan, handled)
         width = self._admission.width(len(plan.runs), inside_a_task)
         where = "run of the queue"
         display = self._parts.options.display
@@ -130,7 +130,7 @@ class Launcher:
 
     # ---- the flow
 
-    def _flow(self, plan: Plan, handled: Mapping[str, Any], weights: Mapping[str, float]) -> Flow:
+    def _flow(self, plan: Plan, handled: Mapping[str, Any]) -> Flow:
         options = self._parts.options
         flow = Flow(
             FLOW,
@@ -140,7 +140,7 @@ class Launcher:
             log_dir=str(self._parts.log_dir),
         )
         entries = self._parts.book.queue.entries
-        ranks = ranks_of(plan.runs, entries, weights)
+        ranks = ranks_of(plan.runs, entries, self._parts.expected(plan.runs))
         for name in plan.gives:
             flow.task(name, type=entries[name].definition.type)(_Given(entries[name].definition.action))
         for name in plan.runs:

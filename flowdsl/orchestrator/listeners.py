@@ -64,6 +64,11 @@ class Listeners:
             kept = [one for one in self._by_event[event] if callback is not None and one.callback != callback]
             self._by_event[event] = kept
 
+    def are_there(self, event: str) -> bool:
+        """Whether anybody wants to hear of it."""
+        with self._lock:
+            return bool(self._by_event[event])
+
     def tell(self, event: str, payload: Mapping[str, Any]) -> None:
         """Let it be known; returns at once."""
         with self._lock:

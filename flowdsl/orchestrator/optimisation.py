@@ -10,7 +10,6 @@ from flowdsl.engine.priority import remaining_paths
 from flowdsl.engine.simulate import simulate
 from flowdsl.orchestrator.order import by_rank, dependencies_first, edges_among, ranks_of
 from flowdsl.orchestrator.parts import Parts
-from flowdsl.orchestrator.weights import expected
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +65,7 @@ def optimise(parts: Parts) -> Optimisation:
         names = [name for name, now in parts.standings().items() if now.state in WAITING and not now.final]
         edges = edges_among(names, entries)
         order = dependencies_first(edges)
-        durations = {name: expected(parts)[name] for name in order}
+        durations = parts.expected(order)
         ranks = ranks_of(order, entries, durations)
         edges = {name: edges[name] for name in order}
     workers = parts.options.max_concurrent_tasks

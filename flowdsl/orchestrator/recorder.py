@@ -6,18 +6,20 @@ import logging
 import queue
 import threading
 from concurrent.futures import Future
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.events import Event
 from flowdsl.orchestrator.entry import Entry
-from flowdsl.orchestrator.parts import Parts
+from flowdsl.orchestrator.parts import Parts, learn
 from flowdsl.orchestrator.standing import Standing
 from flowdsl.orchestrator.statuses import STATUS_OF
 from flowdsl.run import Run
 
 __all__ = ["Recorder"]
+
+AT_ONCE = 100  # changes that are written down together
 
 # What listeners hear when a task comes to its end, by its state.
 ENDED: Mapping[str, str] = {
@@ -47,6 +49,7 @@ class Recorder:
         self._when_over = when_over
         self._queue: queue.SimpleQueue[Optional[Heard]] = queue.SimpleQueue()
         self._thread: Optional[threading.Thread] = None
+        self._closed = False
         self._settled: Dict[str, Future[None]] = {}
 
     def follow(self, run: Run) -> None:
@@ -71,32 +74,50 @@ class Recorder:
 
     def _work(self) -> None:
         while True:
+            heard = self._all_that_is_there()
+            if heard:
+                try:
+                    self._take(heard)
+                except Exception:  # a full disk: the runs' own journals have it all, and records are made again from it
+                    ids = ", ".join(dict.fromkeys(one.run.id for one in heard))
+                    logging.getLogger("flowdsl").exception("the records of %s could not be kept", ids)
+            for one in heard:
+                if one.events and one.events[-1].event == ev.RUN_ENDED:
+                    self._end(one.run)
+            if self._closed:
+                return
+
+    def _all_that_is_there(self) -> List[Heard]:
+        """Wait for something, and take what has come meanwhile along: a record says only where its task is by now."""
+        found: List[Heard] = []
+        while len(found) < AT_ONCE and not self._closed and (not found or not self._queue.empty()):
             heard = self._queue.get()
             if heard is None:
-                return
-            try:
-                self._take(heard)
-            except Exception:  # a full disk: the run's own journal has it all, and records are made again from it
-                logging.getLogger("flowdsl").exception("the records of run %r could not be kept", heard.run.id)
-            if heard.events and heard.events[-1].event == ev.RUN_ENDED:
-                self._end(heard.run)
+                self._closed = True
+            else:
+                found.append(heard)
+        return found
 
-    def _take(self, heard: Heard) -> None:
-        parts, run = self._parts, heard.run
+    def _take(self, all_heard: Sequence[Heard]) -> None:
+        parts = self._parts
         with parts.book.lock:
-            for event in heard.events:
-                entry = parts.book.queue.entries.get(event.task)
-                if entry is None or entry.run_id != run.id or entry.told:
-                    continue
+            news = [(run, event) for run, events in all_heard for event in events if self._is_news(run, event)]
+            for run, event in news:
                 if event.state in st.DONE_WELL and event.state != event.before:
-                    parts.values.put(entry, run[event.task])
-                now = parts.how(entry)
-                parts.records.write(entry, now)
-                self._tell(entry, now, event)
+                    parts.values.put(parts.book.queue.entries[event.task], run[event.task])
+            parts.record(dict.fromkeys(event.task for _, event in news))
+            for _, event in news:
+                entry = parts.book.queue.entries[event.task]
+                self._tell(entry, parts.how(entry), event)
+
+    def _is_news(self, run: Run, event: Event) -> bool:
+        """Whether it is about a task of which that run is still the latest word."""
+        entry = self._parts.book.queue.entries.get(event.task)
+        return entry is not None and entry.run_id == run.id and not entry.told
 
     def _tell(self, entry: Entry, now: Standing, event: Event) -> None:
         told = news(entry, event)
-        if told is not None:
+        if told is not None and self._parts.listeners.are_there(told[0]):
             name, more = told
             if name == "taskComplete":
                 more["result"] = self._parts.records.record(entry, now)["result"]
@@ -110,11 +131,11 @@ class Recorder:
         parts = self._parts
         try:
             with parts.book.lock:
-                parts.executions.end(run.id)
+                for row in parts.executions.end(run.id).tasks.values():
+                    learn(parts, row)
                 self._when_over(run)
                 parts.executions.forget_all_but(parts.book.queue.entries)
-                if parts.is_drained():
-                    parts.listeners.tell("queueDrained", {"tasks": parts.counts()})
+                parts.tell_if_drained()
         finally:
             self._settled.pop(run.id).set_result(None)
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping
+from typing import Dict, Tuple
 
-from flowdsl.engine import states as st
-from flowdsl.orchestrator.parts import Parts
-
-__all__ = ["expected"]
+__all__ = ["Weights"]
 
 
-def expected(parts: Parts) -> Dict[str, float]:
-    """Seconds for each task of the queue; for an action that never ran the mean of all, 1 where nothing ever did."""
-    with parts.book.lock:
-        entries = parts.book.queue.entries
-        by_action: Dict[str, List[float]] = {}
-        for entry in entries.values():
-            row = parts.executions.row(entry)
-            if row is not None and row.state == st.SUCCEEDED and row.duration_s is not None:
-                by_action.setdefault(entry.definition.action, []).append(row.duration_s)
-        means = {action: sum(took) / len(took) for action, took in by_action.items()}
-        return {name: means.get(entry.definition.action, _mean(means)) for name, entry in entries.items()}
+class Weights:
+    """The seconds that tasks of each action took, as far as anybody told."""
 
+    def __init__(self) -> None:
+        self._told: Dict[str, Tuple[float, int]] = {}  # action -> the sum, and how many
 
-def _mean(means: Mapping[str, float]) -> float:
-    return sum(means.values()) / len(means) if means else 1.0
+    def learn(self, action: str, seconds: float) -> None:
+        """A task with this action took so long."""
+        total, count = self._told.get(action, (0.0, 0))
+        self._told[action] = (total + seconds, count + 1)
+
+    def expected(self, action: str) -> float:
+        """Seconds that a task will take; for an action that never ran the mean of all, 1 where nothing ever did."""
+        if action in self._told:
+            total, count = self._told[action]
+            return total / count
+        means = [total / count for total, count in self._told.values()]
+        return sum(means) / len(means) if means else 1.0

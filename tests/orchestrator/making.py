@@ -48,3 +48,12 @@ def status(orchestrator: TaskOrchestrator, task_id: str) -> str:
 def statuses(orchestrator: TaskOrchestrator) -> Dict[str, str]:
     frame = orchestrator.queue()
     return dict(zip(frame["taskId"], frame["status"]))
+
+
+class Unwalked(Dict[str, Any]):
+    """A dict that can be asked, but not walked through."""
+
+    def __iter__(self) -> Any:
+        raise AssertionError("it was walked through")
+
+    items = keys = values = __iter__  # type: ignore[assignment]

@@ -9,7 +9,7 @@ import pytest
 
 from flowdsl import ConfigError, CycleError, Flow, GraphError
 from flowdsl.orchestrator import TaskOrchestrator
-from tests.orchestrator.making import make, statuses
+from tests.orchestrator.making import Unwalked, make, statuses
 
 
 def test_ids_count_on(orchestrator: TaskOrchestrator) -> None:
@@ -180,15 +180,6 @@ def test_a_function_and_a_task_of_a_flow_are_actions_too(orchestrator: TaskOrche
 
 def sum_of(a: int, b: int = 2) -> int:
     return a + b
-
-
-class Unwalked(Dict[str, Any]):
-    """A dict that can be asked, but not walked through."""
-
-    def __iter__(self) -> Any:
-        raise AssertionError("it was walked through")
-
-    items = keys = values = __iter__  # type: ignore[assignment]
 
 
 def test_adding_a_task_does_not_walk_through_those_that_are_there(orchestrator: TaskOrchestrator) -> None:

@@ -11,8 +11,8 @@ from typing import Any, List
 import pytest
 
 from flowdsl import ConfigError, FlowError, GraphError, RunFailed, Skip, TaskResultError, load_runs
-from flowdsl.orchestrator import TaskOrchestrator
-from tests.orchestrator.making import make, status, statuses
+from flowdsl.orchestrator import TaskOrchestrator, task_records
+from tests.orchestrator.making import Unwalked, make, status, statuses
 
 
 def test_a_task_whose_dependency_is_not_completed_never_runs_early(orchestrator: TaskOrchestrator) -> None:
@@ -274,3 +274,29 @@ def test_an_unknown_id_is_named_with_the_nearest(orchestrator: TaskOrchestrator)
     for ask in (orchestrator.execute_task, orchestrator.get_task_status, orchestrator.cancel, orchestrator.remove):
         with pytest.raises(KeyError, match="did you mean 'task_001'"):
             ask("task_01")
+
+
+def test_executing_one_task_does_not_walk_through_the_others(orchestrator: TaskOrchestrator) -> None:
+    first = orchestrator.add_task(action="one")
+    second = orchestrator.add_task(action="add", dependencies=[first])
+    queue = orchestrator._parts.book.queue
+    queue.entries = Unwalked(queue.entries)
+    assert orchestrator.execute_with_dependencies(second) == 1
+    assert orchestrator.execute_task(first, force=True) == 1
+    queue.entries = dict(dict.items(queue.entries))
+
+
+def test_changes_that_come_faster_than_they_are_written_are_written_together(
+    orchestrator: TaskOrchestrator, log_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = orchestrator.add_tasks([{"action": "one"}] * 30)
+    written: List[Path] = []
+    write = task_records.write_record
+    monkeypatch.setattr(task_records, "write_record", lambda told, path: written.append(path) or write(told, path))
+    with orchestrator._parts.book.lock:  # nothing can be written
+        run = orchestrator.execute_all(start=True)
+        assert run.wait(20)
+    assert orchestrator.wait(20)
+    assert 30 <= len(written) <= 32
+    assert {one["status"] for one in task_records.read_records(log_dir)} == {"completed"}
+    assert len(tasks) == 30
