@@ -35,6 +35,11 @@ class Job:
         self.plan = plan
         self.force = force
         self.ran: List[str] = []
+        self.begun: Optional[Run] = None  # for it, and not before
+
+    def take_note(self, run: Run) -> None:
+        """This run is for it, and is about to begin."""
+        self.begun = run
 
 
 class Conductor:
@@ -68,25 +73,26 @@ class Conductor:
 
     def do(self, job: Job) -> Any:
         """Have it done and wait for it; a KeyboardInterrupt cancels what was begun for it, and is raised again."""
-        self._refuse_if_paused()
         if self._has_been_done(job):
             return self._launcher.value(job.target)
-        run = self._begin_or_wait(job)
-        while run is None:
-            run = self._begin_or_wait(job)
+        self._refuse_if_paused()
         try:
+            run = self._begin_or_wait(job)
+            while run is None:
+                run = self._begin_or_wait(job)
             self._wait_for(run)
         except KeyboardInterrupt:
-            run.cancel()
-            self._wait_for(run)
+            if job.begun is not None:
+                job.begun.cancel()
+                self._wait_for(job.begun)
             raise
         return self._outcome(job, run)
 
     async def do_async(self, job: Job) -> Any:
         """The same, awaited; cancelling the await cancels the run and waits for its end."""
-        self._refuse_if_paused()
         if self._has_been_done(job):
             return self._launcher.value(job.target)
+        self._refuse_if_paused()
         found = self._begin(job)
         while isinstance(found, list):
             for run in found:
@@ -96,8 +102,9 @@ class Conductor:
         try:
             await asyncio.shield(settled)
         except asyncio.CancelledError:
-            found.cancel()
-            await _until(settled)
+            if job.begun is not None:
+                job.begun.cancel()
+                await _until(settled)
             raise
         return self._outcome(job, found)
 
@@ -203,7 +210,7 @@ class Conductor:
                 ids = dict.fromkeys(how[name].run_id for name in plan.busy)
                 return [parts.executions.going[run_id] for run_id in ids]
             job.ran = list(plan.runs)
-            return self._launcher.begin(plan, here() is not None)
+            return self._launcher.begin(plan, here() is not None, job.take_note)
 
     def _joined(self, job: Job, now: Standing) -> Optional[Run]:
         """The run that has the target in hand; ConfigError where the target may not be executed."""

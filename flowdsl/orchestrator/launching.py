@@ -38,8 +38,8 @@ class Launcher:
         self._recorder = recorder
         self._admission = admission
 
-    def begin(self, plan: Plan, inside_a_task: bool) -> Run:
-        """The run of this plan, which goes on when this returns.
+    def begin(self, plan: Plan, inside_a_task: bool, take_note: Callable[[Run], None]) -> Run:
+        """The run of this plan, which goes on when this returns; `take_note` has it before it begins.
 
         Raises ConfigError for a task that cannot run here, TaskResultError for a result that is lost, before anything
         of the run exists; LogWriteError where the queue cannot be written.
@@ -53,7 +53,12 @@ class Launcher:
         options = RunOptions.checked(where, max_workers=width, display=display)
         graph = flow.build(plan.runs or plan.gives, given=given)
         check_inputs(graph, given)
-        return self._start(flow, graph, given, options, lambda run: self._bind(run, plan, width, inside_a_task))
+
+        def bind(run: Run) -> None:
+            take_note(run)
+            self._bind(run, plan, width, inside_a_task)
+
+        return self._start(flow, graph, given, options, bind)
 
     def _start(self, flow: Flow, graph: Any, given: Any, options: RunOptions, bind: Callable[[Run], None]) -> Run:
         """Begin the run, after `bind` has taken note of it."""

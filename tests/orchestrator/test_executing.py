@@ -172,6 +172,25 @@ def test_cancelling_the_await_cancels_the_run_and_waits_for_its_end(orchestrator
     assert status(orchestrator, task) == "cancelled"
 
 
+def test_cancelling_an_await_leaves_a_run_that_somebody_else_began(orchestrator: TaskOrchestrator) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    orchestrator.handler("wait", lambda: begun.set() or go_on.wait(20))
+    task = orchestrator.add_task(action="wait")
+    run = orchestrator.execute_task(task, start=True)
+
+    async def main() -> None:
+        waiting = asyncio.ensure_future(orchestrator.execute_task_async(task))
+        assert await asyncio.get_running_loop().run_in_executor(None, begun.wait, 20)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(main())
+    go_on.set()
+    assert run.wait(20)
+    assert run[task] is True
+
+
 def test_the_async_context_manager_opens_and_closes(log_dir: Path) -> None:
     async def main() -> Any:
         async with TaskOrchestrator(task_log_dir=log_dir) as orchestrator:

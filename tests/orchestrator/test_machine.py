@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from typing import Any, Dict, List, Tuple
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as any_of
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from flowdsl import FlowError, Skip
 from flowdsl.engine.check import check_batches
@@ -68,11 +69,18 @@ class Orders(RuleBasedStateMachine):
 
     # ---- the orders
 
-    @rule(target=tasks, fate=any_of.sampled_from(FATES), data=any_of.data(), explicit=any_of.booleans())
-    def add(self, fate: str, data: Any, explicit: bool) -> Any:
+    @initialize(target=tasks)
+    def begin(self) -> Any:
+        self.given += self.orchestrator.add_tasks(
+            [{"action": "well"}, {"action": "badly"}, {"action": "well", "dependencies": ["task_001", "task_002"]}]
+        )
+        return multiple(*self.given)
+
+    @rule(target=tasks, fate=any_of.sampled_from(FATES), data=any_of.data(), explicit=any_of.integers(0, 3))
+    def add(self, fate: str, data: Any, explicit: int) -> Any:
         known = list(self.orchestrator.queue()["taskId"])
         needs = data.draw(any_of.lists(any_of.sampled_from(known), max_size=3)) if known else []
-        name = {"task_id": data.draw(any_of.sampled_from(["x", "X", "..", "task_002"]))} if explicit else {}
+        name = {"task_id": data.draw(any_of.sampled_from(["x", "X", "..", "task_007"]))} if not explicit else {}
         task = self.attempt(self.orchestrator.add_task, action=fate, dependencies=needs, **name)
         if task is None:
             assert name and (name["task_id"] in self.given)
@@ -104,9 +112,12 @@ class Orders(RuleBasedStateMachine):
             assert progress is None or 0 <= progress <= 100
             assert progress is None or found["message"] == "by hand"
 
-    @rule(task=tasks)
-    def cancel(self, task: str) -> None:
+    @rule(task=tasks, meanwhile=any_of.booleans())
+    def cancel(self, task: str, meanwhile: bool) -> None:
+        if meanwhile and not self.orchestrator.paused:
+            self.attempt(self.orchestrator.execute_all, start=True)
         self.attempt(self.orchestrator.cancel, task)
+        assert self.orchestrator.wait(60)
 
     @rule(task=consumes(tasks))
     def remove(self, task: str) -> Any:
@@ -119,39 +130,35 @@ class Orders(RuleBasedStateMachine):
     def prioritise(self, task: str, priority: float) -> None:
         self.attempt(self.orchestrator.set_priority, task, priority)
 
-    @rule(task=tasks)
-    def cancel_while_all_is_executed(self, task: str) -> None:
-        self.attempt(self.orchestrator.execute_all, start=True)
-        self.attempt(self.orchestrator.cancel, task)
-        assert self.orchestrator.wait(60)
-
     @rule()
-    def restart(self) -> None:
-        before = self.stands()
-        self.orchestrator.close()
-        self.orchestrator = self.open()
-        assert self.stands() == before
-
-    @rule()
-    def drop(self) -> None:
-        before = self.stands()
-        del self.orchestrator
-        self.orchestrator = self.open()
-        assert self.stands() == before
-
-    @rule()
-    def die(self) -> None:
-        """What a killed process leaves is what lies there at that moment: a copy of it."""
-        before, old = self.stands(), self.dir
-        self.dir = old.with_name(old.name + "+")
-        shutil.copytree(str(old), str(self.dir))
-        self.orchestrator.close()
-        self.orchestrator = self.open()
-        assert self.stands() == before
+    def pause_or_resume(self) -> None:
+        paused = self.orchestrator.paused
+        self.orchestrator.resume() if paused else self.orchestrator.pause()
+        assert self.orchestrator.paused is not paused
 
     @rule()
     def compact(self) -> None:
         self.orchestrator._parts.book.compact()
+
+    @rule(end=any_of.sampled_from(["close", "drop", "die"]))
+    def restart(self, end: str) -> None:
+        before, paused = self.stands(), self.orchestrator.paused
+        getattr(self, end)()
+        self.orchestrator = self.open()
+        assert (self.stands(), self.orchestrator.paused) == (before, paused)
+
+    def close(self) -> None:
+        self.orchestrator.close()
+
+    def drop(self) -> None:
+        del self.orchestrator
+        gc.collect()  # an exception may hold on to it
+
+    def die(self) -> None:
+        """What a killed process leaves is what lies there at that moment: a copy of it."""
+        old, self.dir = self.dir, self.dir.with_name(self.dir.name + "+")
+        shutil.copytree(str(old), str(self.dir))
+        self.orchestrator.close()
 
     @rule(keep=any_of.integers(0, 3))
     def clean_up(self, keep: int) -> None:
@@ -172,6 +179,11 @@ class Orders(RuleBasedStateMachine):
     def ids_are_unique_and_no_task_is_lost(self) -> None:
         assert len(set(self.given)) == len(self.given)
         assert sorted(self.stands()) == sorted(set(self.given) - set(self.removed))
+
+    @invariant()
+    def the_id_of_a_task_that_was_removed_is_never_given_again(self) -> None:
+        for task in self.removed[-2:]:
+            assert self.attempt(self.orchestrator.add_task, action="well", task_id=task) is None
 
     def on_disk(self) -> Dict[str, Tuple[Entry, Standing]]:
         """What the journals on disk say of each task, folded anew."""
