@@ -213,8 +213,11 @@ class Run(Recorded):
         return item
 
     def _ended_badly(self, name: str) -> bool:
-        row = self.snapshot().tasks.get(name)
-        return row is not None and row.state not in st.DONE_WELL
+        try:
+            state = self._driver.core.scheduler.task_state(name)  # the snapshot would have to be made for it
+        except KeyError:  # it has not joined
+            return False
+        return state not in st.DONE_WELL
 
     def _unknown(self, name: str) -> KeyError:
         return KeyError("run %r has no task %r%s" % (self.id, name, did_you_mean(name, self.graph.tasks)))

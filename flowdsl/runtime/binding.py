@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from flowdsl.definition.graph import Edge, Graph
 from flowdsl.definition.options import Retry
@@ -98,7 +98,7 @@ class Calls:
         self._inputs = inputs
         self._retry = retry
         self._results = results
-        self._fans = Fans(graph, results, inputs)
+        self._fans = Fans(graph, results, inputs, self._common)
 
     @property
     def missing(self) -> Callable[[str], Missing]:
@@ -115,10 +115,26 @@ class Calls:
 
     def _make_item(self, name: str) -> Call:
         task, index = split(name)
+        spec, fans = self._tasks[task], self._fans
+        common = fans.common(task)
+        if common is None:
+            given = {**self._inputs, **fans.items(task, index or 0)}
+            args, kwargs = bind(spec, fans.edges(task), self._values, given, self.missing)
+        else:
+            args, kwargs = (), {**common, **fans.items(task, index or 0)}
+        own = spec.retries
+        retry = own if type(own) is Retry else self._retry
+        return _new(Call, (spec.function, args, kwargs, spec.verify, retry))
+
+    def _common(self, task: str) -> Optional[Mapping[str, Any]]:
+        """What all items of a mapped task are given by name; None where each has to be bound by itself."""
         spec = self._tasks[task]
-        given = {**self._inputs, **self._fans.items(task, index or 0)}
-        args, kwargs = bind(spec, self._fans.edges(task), self._values, given, self.missing)
-        return Call(spec.function, args, kwargs, spec.verify, self.retry_of(task))
+        if any(parameter.kind in (POSITIONAL_ONLY, VAR_POSITIONAL) for parameter in spec.parameters):
+            return None
+        try:
+            return bind(spec, self._fans.edges(task), self._values, self._inputs, self.missing)[1]
+        except Exception:  # which is told of each of them
+            return None
 
     def make(self, task: str) -> Call:
         if task[-1] == "]":

@@ -430,24 +430,27 @@ class Driver:
         self._report(sized, outcome)
 
     def _launch(self, launch: ev.Launch) -> None:
-        call = self._call_of(launch)
+        call = self._call_of(launch.task, launch.attempt)
         if call is not None:
             self._backends[launch.kind].launch(launch.task, launch.attempt, call)
 
     def _launch_batch(self, batch: ev.LaunchBatch) -> None:
-        calls = [(launch, self._call_of(launch)) for launch in batch.launches()]
-        members = [Member(launch.task, launch.attempt, call) for launch, call in calls if call is not None]
+        members = []
+        for task, attempt in batch.attempts:
+            call = self._call_of(task, attempt)
+            if call is not None:
+                members.append(Member(task, attempt, call))
         if members:
             cast(BatchBackend, self._backends[batch.kind]).launch_batch(members)
 
-    def _call_of(self, launch: ev.Launch) -> Optional[Call]:
+    def _call_of(self, task: str, attempt: int) -> Optional[Call]:
         """What the attempt is to call; None where that cannot be made, which is the attempt's fault and its end."""
         try:
-            return self._calls.make(launch.task)
+            return self._calls.make(task)
         except Exception as exc:  # an item that a result does not have
-            outcome = failure(exc, "raised", self._calls.retry_of(launch.task))
-            self.begun(launch.task, launch.attempt, None)
-            self.ended(launch.task, launch.attempt, outcome, "", None)
+            outcome = failure(exc, "raised", self._calls.retry_of(task))
+            self.begun(task, attempt, None)
+            self.ended(task, attempt, outcome, "", None)
             return None
 
     def _start_worker(self, slot: Slot) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as AnyMapping
-from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.definition.graph import Edge, Graph
 from flowdsl.engine.maps import item_name
@@ -13,18 +13,26 @@ from flowdsl.runtime.results import NOTHING, Results
 __all__ = ["Fans"]
 
 MAX_ITEMS = 1_000_000
+Common = Optional[Mapping[str, Any]]
 Column = Callable[[int], Any]  # from the number of an item to what one parameter takes
 
 
 class Fans:
-    """The items of every mapped task of a run, a column a mapped parameter, from when its sizes are asked for."""
+    """The items of every mapped task of a run, a column a mapped parameter, from when its sizes are asked for.
 
-    def __init__(self, graph: Graph, results: Results, inputs: Mapping[str, Any]) -> None:
+    `common` finds what all items of a task are given by name, once it is known what they take one by one.
+    """
+
+    def __init__(
+        self, graph: Graph, results: Results, inputs: Mapping[str, Any], common: Callable[[str], Common]
+    ) -> None:
         self._graph = graph
         self._results = results
         self._inputs = inputs
         self._columns: Dict[str, Dict[str, Column]] = {}
         self._edges: Dict[str, Tuple[Edge, ...]] = {}  # of each task, without those that carry items
+        self._find_common = common
+        self._common: Dict[str, Common] = {}
 
     def measure(self, task: str) -> int:
         """How many items the task has; raises MapError where what it maps over does not say so."""
@@ -46,6 +54,12 @@ class Fans:
         """The edges whose results every item takes whole."""
         return self._edges[task]
 
+    def common(self, task: str) -> Common:
+        """What every item is given beside its own, by parameter; None where that is not so simple."""
+        if task not in self._common:
+            self._common[task] = self._find_common(task)
+        return self._common[task]
+
     def items(self, task: str, index: int) -> Dict[str, Any]:
         """What one item takes, by parameter."""
         return {name: column(index) for name, column in self._columns[task].items()}
@@ -53,6 +67,7 @@ class Fans:
     def forget(self, task: str) -> None:
         """All its items have ended."""
         self._columns.pop(task, None)
+        self._common.pop(task, None)
 
     def _column(self, task: str, name: str) -> Tuple[int, Column]:
         spec = self._graph.tasks[task]
