@@ -20,7 +20,7 @@ from flowdsl.runtime.driver import Driver
 from flowdsl.runtime.launch import prepare
 from flowdsl.runtime.plan import Defaults
 from flowdsl.runtime.results import Kept
-from flowdsl.runtime.signals import listening
+from flowdsl.runtime.signals import behind, listening
 from flowdsl.settings import options as settings
 from flowdsl.views.controls import Controls
 
@@ -62,8 +62,9 @@ def run_behind(
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
+        behind.add(driver)
         driver.start()
-        _going.add(driver)
+        _end_at_exit(driver)
         _paint_behind(driver, view)
     return run
 
@@ -74,6 +75,7 @@ async def run_awaited(flow: Flow, graph: Graph, inputs: Mapping[str, Any], optio
     if options.executor == "inline":
         _run_inline(driver, view)
     else:
+        behind.add(driver)
         driver.start()
         await _await(driver, view)
     return run.check()
@@ -163,7 +165,7 @@ def _wait_here(driver: Driver, view: Any) -> None:
                 if view is not None:
                     view.paint()
         except BaseException as exc:  # what a handler raises that is not ours, or a stop long after the first
-            _going.add(driver)
+            _end_at_exit(driver)
             driver.cancel("keyboard_interrupt" if isinstance(exc, KeyboardInterrupt) else "cancel_requested")
             if not heard.interrupted:
                 driver.finished.wait()
@@ -250,4 +252,8 @@ def end_what_goes_on() -> None:
         driver.finished.wait(PATIENCE)
 
 
-atexit.register(end_what_goes_on)
+def _end_at_exit(driver: Driver) -> None:
+    """The end of the interpreter ends this run before it ends workers: what is registered last is called first."""
+    _going.add(driver)
+    atexit.unregister(end_what_goes_on)
+    atexit.register(end_what_goes_on)

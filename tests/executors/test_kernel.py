@@ -62,6 +62,17 @@ SCRIPT = """
         while len(open(os.path.join(log_dir, "pids")).readlines()) < 3:
             time.sleep(0.05)
         sys.exit(5)
+    if how in ("behind", "replaced"):
+        run = flow.start(display=None)
+    if how == "replaced":
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(9))
+    if how == "another":
+        other = flowdsl.Flow("other", log_dir=log_dir, isolation="process")
+        other.task(name="waits")(lambda: time.sleep(77))
+        run = flow.start(display=None)
+        other.run(display=None)
+    if how in ("behind", "replaced"):
+        time.sleep(77)
     try:
         flow.run(display=None)
     except KeyboardInterrupt:
@@ -132,6 +143,39 @@ def test_after_sigterm_a_script_cancels_its_run_and_dies_of_it(log_dir: Path, ti
     assert set(flowdsl.load_runs(log_dir)[0].attempts["mechanism"]) == {"killed"}
 
 
+@pytest.mark.parametrize("times", [1, 5])
+def test_after_sigterm_a_script_cancels_the_run_that_goes_on_behind_it_and_dies_of_it(
+    log_dir: Path, times: int
+) -> None:
+    kernel = Kernel(log_dir, "behind")
+    for _ in range(times):
+        os.kill(kernel.process.pid, signal.SIGTERM)
+    kernel.process.communicate(timeout=30)
+    assert kernel.process.returncode == -signal.SIGTERM
+    assert kernel.nothing_is_left()
+    assert is_closed(log_dir)
+    assert set(flowdsl.load_runs(log_dir)[0].attempts["mechanism"]) == {"killed"}
+
+
+def test_sigterm_ends_the_run_that_is_waited_for_and_the_one_behind_it(log_dir: Path) -> None:
+    kernel = Kernel(log_dir, "another")
+    os.kill(kernel.process.pid, signal.SIGTERM)
+    kernel.process.communicate(timeout=30)
+    assert kernel.process.returncode == -signal.SIGTERM
+    assert kernel.nothing_is_left()
+    for past in flowdsl.load_runs(log_dir):
+        assert (past.state, locked_by(Path(past.dir))) == ("cancelled", None)
+
+
+def test_a_handler_for_sigterm_that_comes_after_the_start_of_a_run_takes_our_place(log_dir: Path) -> None:
+    kernel = Kernel(log_dir, "replaced")
+    os.kill(kernel.process.pid, signal.SIGTERM)
+    kernel.process.communicate(timeout=30)
+    assert kernel.process.returncode == 9
+    assert kernel.nothing_is_left()
+    assert is_closed(log_dir)
+
+
 def test_a_handler_of_the_users_for_sigterm_is_left_alone(log_dir: Path) -> None:
     kernel = Kernel(log_dir, "handler")
     os.kill(kernel.process.pid, signal.SIGTERM)
@@ -159,6 +203,7 @@ def test_workers_end_when_the_kernel_ends_in_the_middle_of_a_run(log_dir: Path) 
     kernel.process.communicate(timeout=30)
     assert kernel.process.returncode == 5
     assert kernel.nothing_is_left()
+    assert is_closed(log_dir)
 
 
 CELLS = [
