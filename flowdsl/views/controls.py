@@ -32,5 +32,9 @@ class Controls(NamedTuple):
     tail: Optional[Tail] = None
     stays: str = ""
 
+    def left(self, snapshot: Any, now: float) -> Optional[float]:
+        """Seconds that the run will still take; None where nobody can tell."""
+        return None if self.time_left is None else self.time_left(snapshot, now)
+
 
 NO_CONTROLS = Controls()

@@ -13,7 +13,7 @@ from flowdsl.views.output import failed_output
 from flowdsl.views.painter import Painter
 from flowdsl.views.palette import counts_text, look
 from flowdsl.views.stream import Stream
-from flowdsl.views.times import clock_time, steady, took
+from flowdsl.views.times import clock_time, steady, still_to_go, took
 from flowdsl.views.watch import News, Watch, running
 
 __all__ = ["LineView", "ended_line", "news_line"]
@@ -37,8 +37,7 @@ class LineView:
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._graph, self._read, self._note = graph, read_snapshot, controls.note
-        self._tail = controls.tail
+        self._graph, self._read, self._controls = graph, read_snapshot, controls
         self._clock, self._timer = clock, timer
         self._stream = Stream(stream)
         self._painter = Painter(interval, timer)
@@ -71,7 +70,7 @@ class LineView:
     def _begin(self) -> None:
         self._report_at = self._timer() + self._wait
         n = len(self._graph.tasks)
-        note = [shorten(self._note, 300)] if self._note else []
+        note = [shorten(self._controls.note, 300)] if self._controls.note else []
         self._say([f"flow {shorten(self._graph.flow, 60)}: {n:,} task{'' if n == 1 else 's'}", *note])
 
     def _look(self) -> None:
@@ -81,14 +80,15 @@ class LineView:
         snapshot = self._read()
         lines = self._news(snapshot)
         if now >= self._report_at:
-            lines.append(_report(snapshot, self._clock()))
+            at = self._clock()
+            lines.append(_report(snapshot, at, self._controls.left(snapshot, at)))
             self._wait = min(2 * self._wait, _SLOWEST_REPORT)
             self._report_at = now + self._wait
         self._say(lines)
 
     def _end(self) -> None:
         snapshot = self._read()
-        self._say([*self._news(snapshot), *failed_output(snapshot, self._tail), ended_line(snapshot)])
+        self._say([*self._news(snapshot), *failed_output(snapshot, self._controls.tail), ended_line(snapshot)])
 
     def _news(self, snapshot: Any) -> List[str]:
         news = self._watch.news(snapshot)
@@ -122,12 +122,12 @@ def ended_line(snapshot: Any) -> str:
     return head if options.stable_repr else f"{head} (run {clean(snapshot.run_id)})"
 
 
-def _report(snapshot: Any, now: float) -> str:
+def _report(snapshot: Any, now: float, left: Optional[float]) -> str:
     counts = snapshot.counts
     done = sum(counts.get(state, 0) for state in st.TERMINAL)
     rows = running(snapshot)
     since = "" if snapshot.started_at is None else f" after {steady(now - snapshot.started_at)}"
-    line = f"{done:,} of {len(snapshot.tasks):,} done{since}"
+    line = ", ".join(filter(None, (f"{done:,} of {len(snapshot.tasks):,} done{since}", still_to_go(left))))
     if rows:
         names = ", ".join(shorten(row.name, 24) for row in rows[:4])
         line += f", running: {names}" + (f" and {len(rows) - 4:,} more" if len(rows) > 4 else "")

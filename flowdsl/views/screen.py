@@ -14,7 +14,7 @@ from flowdsl.views.palette import GREY, counts_text, look
 from flowdsl.views.panel import panel_html
 from flowdsl.views.static import BUDGET
 from flowdsl.views.table import items_of, pill, states_of
-from flowdsl.views.times import steady
+from flowdsl.views.times import steady, still_to_go
 from flowdsl.views.under_way import more, under_way
 from flowdsl.views.watch import News, Watch, running
 
@@ -94,14 +94,11 @@ class ScreenMaker:
 
     def _headline(self, snapshot: Any, counts: Mapping[str, int], now: float) -> str:
         since = None if snapshot.started_at is None else now - snapshot.started_at
-        ask = self._controls.time_left
-        left = None if ask is None else ask(snapshot, now)
+        left = still_to_go(self._controls.left(snapshot, now))
         parts = [f"<b>{esc(shorten(snapshot.flow, 60))}</b>", pill(look(snapshot.state)), esc(steady(since))]
-        if left is not None:
-            parts.append(f"about {esc(steady(left))} left")
-        parts.append(esc(counts_text(counts)))
+        parts += [esc(left), esc(counts_text(counts))]
         note = shorten(self._controls.note, 300)
-        return " &#160; ".join(parts) + (f'<div style="color:{GREY}">{esc(note)}</div>' if note else "")
+        return " &#160; ".join(filter(None, parts)) + (f'<div style="color:{GREY}">{esc(note)}</div>' if note else "")
 
     def _panel(self, snapshot: Any, now: float, chosen: str) -> str:
         ask = self._controls.facts

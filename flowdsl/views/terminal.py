@@ -13,7 +13,7 @@ from flowdsl.views.output import failed_output
 from flowdsl.views.painter import FASTEST, Painter
 from flowdsl.views.palette import look
 from flowdsl.views.stream import Stream
-from flowdsl.views.times import steady
+from flowdsl.views.times import steady, still_to_go
 from flowdsl.views.watch import Watch, running
 
 __all__ = ["TerminalView", "progress_line"]
@@ -42,7 +42,7 @@ class TerminalView:
         self._painter = Painter(interval, timer)
         self._watch = Watch()
         self._line = ""
-        self._note, self._tail = controls.note, controls.tail
+        self._controls = controls
 
     @property
     def interval(self) -> float:
@@ -56,8 +56,8 @@ class TerminalView:
 
     def open(self) -> None:
         """Say what will run, if there is more to say of it than its name; a short run else shows only its end."""
-        if self._note:
-            self._stream.write(shorten(self._note, 300) + "\n")
+        if self._controls.note:
+            self._stream.write(shorten(self._controls.note, 300) + "\n")
 
     def paint(self) -> None:
         """Write the line over, if a paint is due and something changed."""
@@ -70,14 +70,15 @@ class TerminalView:
     def _paint(self) -> None:
         snapshot = self._read()
         above = self._news(snapshot)
-        line = progress_line(snapshot, self._clock(), self._stream.width() - 1)
+        now = self._clock()
+        line = progress_line(snapshot, now, self._stream.width() - 1, self._controls.left(snapshot, now))
         if above or line != self._line:
             self._stream.write(self._over(above, line))
             self._line = line
 
     def _end(self) -> None:
         snapshot = self._read()
-        lines = [*self._news(snapshot), *failed_output(snapshot, self._tail), ended_line(snapshot)]
+        lines = [*self._news(snapshot), *failed_output(snapshot, self._controls.tail), ended_line(snapshot)]
         self._stream.write(self._over(lines, ""))
 
     def _news(self, snapshot: Any) -> List[str]:
@@ -92,8 +93,11 @@ class TerminalView:
         return wipe + "".join(f"{text}\n" for text in above) + line
 
 
-def progress_line(snapshot: Any, now: float, width: int) -> str:
-    """`[######----] 12/20 etl 3 s  x 1 failed  running: clean, delays` in at most `width` columns."""
+def progress_line(snapshot: Any, now: float, width: int, left: Optional[float] = None) -> str:
+    """`[######----] 12/20 etl  3 s, about 8 s left  x 1 failed  running: clean, delays` in at most `width` columns.
+
+    `left` are the seconds that the run will still take, where somebody can tell.
+    """
     counts = dict(snapshot.counts)
     total = len(snapshot.tasks)
     done = sum(counts.get(state, 0) for state in st.TERMINAL)
@@ -101,7 +105,7 @@ def progress_line(snapshot: Any, now: float, width: int) -> str:
     parts = [f"[{'#' * filled}{'-' * (_BAR - filled)}] {done:,}/{total:,} {shorten(snapshot.flow, 20)}"]
     since = "" if snapshot.started_at is None else steady(now - snapshot.started_at)
     if since:
-        parts.append(since)
+        parts.append(", ".join(filter(None, (since, still_to_go(left)))))
     for state in (st.FAILED, st.TIMED_OUT, st.RETRY_WAIT):
         if counts.get(state):
             parts.append(f"{look(state).icon} {counts[state]:,} {look(state).word}")

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from flowdsl.settings import options
 
-__all__ = ["clock_time", "date_time", "duration", "given_duration", "steady", "took"]
+__all__ = ["clock_time", "date_time", "duration", "given_duration", "steady", "still_to_go", "took"]
 
 
 def duration(seconds: Optional[float]) -> str:
@@ -48,6 +48,12 @@ def steady(seconds: Optional[float]) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60 // 10 * 10:02d} s"
     return f"{whole // 3600:,} h {whole % 3600 // 60:02d} min"
+
+
+def still_to_go(seconds: Optional[float]) -> str:
+    """ "about 12 s left"; "" where nobody can tell."""
+    left = steady(seconds)
+    return f"about {left} left" if left else ""
 
 
 def took(snapshot: Any) -> str:

@@ -7,6 +7,7 @@ import re
 from typing import Any, List
 
 from flowdsl.engine.snapshot import Snapshot, fold
+from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.lines import LineView
 from tests.views.samples import NASTY, WHERE, batches, begun, chain, failed, fan, graph_of, small, started, story
 
@@ -19,10 +20,10 @@ class Log(io.StringIO):
         return [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in self.getvalue().splitlines()]
 
 
-def logged(graph: Any, steps: list, seconds: float = 1.0) -> Log:
+def logged(graph: Any, steps: list, seconds: float = 1.0, controls: Controls = NO_CONTROLS) -> Log:
     """The log of a run of which a batch comes every so many seconds."""
     log, run, now = Log(), Snapshot(), [0.0]
-    view = LineView(graph, lambda: run, stream=log, clock=lambda: 1_700_000_000.0, timer=lambda: now[0])
+    view = LineView(graph, lambda: run, controls, stream=log, clock=lambda: 1_700_000_000.0, timer=lambda: now[0])
     view.open()
     for batch in steps:
         now[0] += seconds
@@ -46,9 +47,10 @@ def test_a_long_run_reports_ever_more_seldom() -> None:
     graph = chain(1)
     steps = batches(*begun(graph), *started("t0", 1))
     quiet = [steps[-1]._replace(seq=99 + n, events=()) for n in range(1000)]
-    reports = [line for line in logged(graph, [*steps, *quiet]).lines() if "of 1 done" in line]
+    controls = Controls(time_left=lambda snapshot, now: 90.0)
+    reports = [line for line in logged(graph, [*steps, *quiet], controls=controls).lines() if "of 1 done" in line]
     assert reports[0].startswith("0 of 1 done")
-    assert reports[0].endswith("running: t0")
+    assert reports[0].endswith(", about 1 min 30 s left, running: t0")
     assert 4 <= len(reports) <= 8
 
 

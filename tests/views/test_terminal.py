@@ -8,6 +8,7 @@ from typing import Any, List
 import pytest
 
 from flowdsl.engine.snapshot import Snapshot, fold
+from flowdsl.views.controls import Controls
 from flowdsl.views.escape import columns
 from flowdsl.views.terminal import TerminalView, progress_line
 from tests.views.samples import NASTY, WHERE, batches, begun, failed, fan, graph_of, small, started, story
@@ -57,6 +58,15 @@ def test_failures_stay_as_lines_and_the_progress_line_gives_way_to_the_end() -> 
 def test_the_line_says_how_far_it_is_and_what_runs() -> None:
     run = fold(story()[:12])
     assert progress_line(run, 1_700_000_002.0, 100) == "[#####---------------] 1/4 etl  2 s  running: clean, audit"
+
+
+def test_the_line_says_how_long_it_will_still_take_where_earlier_runs_tell() -> None:
+    terminal, run = Terminal(), fold(story()[:12])
+    controls = Controls(time_left=lambda snapshot, now: now - 1_699_999_990.0)
+    view = TerminalView(small(), lambda: run, controls, stream=terminal, clock=lambda: 1_700_000_002.0)
+    view.paint()
+    assert view.fault is None
+    assert "1/4 etl  2 s, about 12 s left  running" in terminal.screen()[0]
 
 
 @pytest.mark.parametrize("width", [20, 33, 40, 79])
