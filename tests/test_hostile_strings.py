@@ -19,15 +19,17 @@ import pytest
 from click.testing import CliRunner
 
 import flowdsl
-from flowdsl import Flow, Retry, Run, RunFailed, Skip
+from flowdsl import DebugOrchestrator, DocumentationOrchestrator, Flow, Retry, Run, RunFailed, Skip, TaskOrchestrator
 from flowdsl.cli import main
 from flowdsl.facts import facts
 from flowdsl.views import dot
 from flowdsl.views.controls import Controls
 from flowdsl.views.lines import LineView
 from flowdsl.views.renderer import find_dot, render
-from flowdsl.views.screen import ScreenMaker
+from flowdsl.views.screen import Screen, ScreenMaker
+from flowdsl.views.static import plan_bundle, retry_line, run_bundle
 from flowdsl.views.summary import summary
+from flowdsl.views.surface import HtmlSurface
 from flowdsl.views.terminal import TerminalView
 
 IMAGE = "<img src=x onerror=alert(1)>"
@@ -47,7 +49,9 @@ TAGS = re.findall(
     r"\w+", "html head meta title style body h1 h2 div span b br pre img table tr th td details summary thead tbody"
 )
 SVG_TAGS = re.findall(r"\w+", "svg g path polygon polyline ellipse rect text style")
-ATTRIBUTES = re.findall(r"\S+", "style src alt width height lang charset name content http-equiv open border class")
+ATTRIBUTES = re.findall(
+    r"\S+", "style src alt width height lang charset name content http-equiv open border class data-flowdsl-run"
+)
 SVG_ATTRIBUTES = re.findall(
     r"\S+",
     "id class d fill stroke x y rx ry cx cy points transform viewBox viewbox xmlns role aria-label font-family"
@@ -137,6 +141,17 @@ def check_html(html: str, shows: str) -> None:
     assert shows in page.text + "".join(map(check_svg, page.pictures))
 
 
+def check_page(html: str, shows: str) -> None:
+    """A page of documentation: it has more elements, and links to its own headings."""
+    page = Page()
+    page.feed(html)
+    page.close()
+    own = ("a", "nav", "main", "section", "aside", "p", "ul", "ol", "li", "code", "h3", "h4", "dl", "dt", "dd")
+    links = re.compile(r"\w+ (?:id=[\w-]+|href=#[\w-]+|target=_top)|comment  flowdsl: [\w -]+")
+    assert [one for one in page.strange if one not in own and not links.fullmatch(one)] == []
+    assert shows in page.text
+
+
 def check_svg(svg: str) -> str:
     """Its text; fails for what is not well-formed, and for elements and attributes that are none of ours."""
     tree = ElementTree.fromstring(svg)
@@ -155,6 +170,7 @@ class Views(NamedTuple):
     html: Dict[str, str]
     svg: Dict[str, str]
     text: Dict[str, str]
+    pages: Dict[str, str]  # with links to their own headings
 
 
 def bundle(thing: Any) -> Dict[str, str]:
@@ -182,8 +198,9 @@ def views_of(name: str, directory: Path) -> Views:
     shown = {
         "flow": flow, "task": flow[f"b {name}"], "graph": flow.graph(), "run": run, "past run": runs[-1],
         "timeline": run.timeline(), "broken flow": broken, "graph of a run": run.graph,
+        "timeline of a plan": run.what_if(2).timeline(), "what runs again": run.rerun(failed=True, dry_run=True),
     }  # fmt: skip
-    made = Views({"runs": runs._repr_html_()}, {}, {"runs": repr(runs), "failures": repr(run.failures)})
+    made = Views({"runs": runs._repr_html_()}, {}, {"runs": repr(runs), "failures": repr(run.failures)}, {})
     for what, thing in shown.items():
         made.text[what] = repr(thing)
         for kind, data in bundle(thing).items():
@@ -191,6 +208,8 @@ def views_of(name: str, directory: Path) -> Views:
     add_files(made, flow, run, runs[-1])
     add_live(made, run)
     add_terminal(made, flow, run, log_dir)
+    add_looks_back(made, flow, log_dir)
+    add_orchestrators(made, name, directory)
     return made
 
 
@@ -215,7 +234,7 @@ def add_live(made: Views, run: Run) -> None:
     row = next(row for row in snapshot.tasks.values() if row.name.startswith("d "))
     before, row.state, row.progress = row.state, "running", 0.5
     snapshot.counts["running"] += 1
-    controls = Controls(note=row.message, facts=partial(facts, run))
+    controls = Controls(note=row.message, facts=partial(facts, run), tail=lambda *_: row.message)
     chosen = next(name for name in snapshot.tasks if name.startswith("c "))
     screen = ScreenMaker(run.graph, controls).make(snapshot, 2e9, chosen)
     snapshot.counts["running"] -= 1
@@ -223,6 +242,51 @@ def add_live(made: Views, run: Run) -> None:
     made.svg["live picture"] = screen.svg
     for part in ("headline", "table", "news", "panel"):
         made.html[f"live {part}"] = getattr(screen, part)
+    made.html["live without widgets"] = html_of(screen)
+    end = run_bundle(run.graph, snapshot, lambda *_: row.message, retry_line(run.id))
+    made.html["end of a live view"], made.text["end of a live view"] = end["text/html"], end["text/plain"]
+    made.html["what stays of a run left behind"] = plan_bundle(run.graph, {}, row.message)["text/html"]
+
+
+def html_of(screen: Screen) -> str:
+    shown: List[str] = []
+
+    class Handle:
+        def update(self, data: Any, raw: bool) -> None:
+            shown.append(data["text/html"])
+
+    HtmlSurface(Handle()).show(screen)
+    return shown[0]
+
+
+def add_looks_back(made: Views, flow: Flow, log_dir: Path) -> None:
+    history = flow.history(log_dir=log_dir)
+    made.text["history"] = repr(history)
+    made.html["history"] = history._repr_html_()
+
+
+def add_orchestrators(made: Views, name: str, directory: Path) -> None:
+    flow = flow_of(name)
+    options = {"log_dir": directory / "debug", "display": "none", "raise_on_failure": False}
+    with DebugOrchestrator(flow) as debug:
+        before = flow.run({"more": name}, **options)
+        flow.task(name=f"a {name}", tags=name)(lambda more=name + TAIL: [name, more])
+        after = flow.run({"more": name + TAIL}, **options)
+    capsule, difference = debug.inspect(f"c {name}"), debug.diff(before, after)
+    made.html["capsule"], made.text["capsule"] = capsule._repr_html_(), repr(capsule)
+    made.html["difference"], made.text["difference"] = difference._repr_html_(), repr(difference)
+    documented = DocumentationOrchestrator(flow)
+    made.pages["documentation"] = documented.html()
+    made.pages["card of the documentation"] = documented._repr_html_()
+    with TaskOrchestrator(task_log_dir=directory / "queue", retry_attempts=0) as queue:
+        queue.handler(name, lambda context: 1 / 0 if context.parameters["n"] else 1)
+        for n in (0, 1):
+            queue.add_task({"action": name, "parameters": {"n": n, name: name + TAIL}})
+        with pytest.raises(RunFailed):
+            queue.execute_all()
+        found = queue.performance()
+        check_svg(found.picture())  # names are cut to 16 columns there
+        made.text["performance"] = repr(found)
 
 
 def add_terminal(made: Views, flow: Flow, run: Run, log_dir: Path) -> None:
@@ -237,6 +301,8 @@ def add_terminal(made: Views, flow: Flow, run: Run, log_dir: Path) -> None:
     with pytest.raises(RunFailed) as caught:
         flow_of(flow.name).run(log_dir=log_dir, display="none")
     made.text["RunFailed"] = str(caught.value)
+    traceback = "\n".join(caught.value._render_traceback_())
+    made.text["error below a cell"] = re.sub("\x1b\\[(31|90|0)m", "", traceback)  # our own colours
     for what in ("--runs", "--tasks", "--attempts", "--failures", "--events"):
         done = CliRunner().invoke(main, ["logs", "--dir", str(log_dir), what])
         assert done.exit_code == 0
@@ -247,6 +313,12 @@ def test_html_holds_only_elements_of_ours_and_the_name_as_text(hostile: Tuple[st
     name, views = hostile
     for what, html in views.html.items():
         with_context(what, check_html, html, name)
+
+
+def test_documentation_links_to_nothing_but_itself(hostile: Tuple[str, Views]) -> None:
+    name, views = hostile
+    for what, html in views.pages.items():
+        with_context(what, check_page, html, name)
 
 
 def test_svg_holds_only_elements_of_ours_and_the_name_as_text(hostile: Tuple[str, Views]) -> None:
@@ -301,4 +373,4 @@ def with_context(what: str, check: Any, *arguments: Any) -> Any:
 
 def test_enough_views_were_looked_at(hostile: Tuple[str, Views]) -> None:
     _, views = hostile
-    assert (len(views.html), len(views.svg), len(views.text)) == (16, 9, 27)
+    assert (len(views.html), len(views.svg), len(views.text)) == (24, 10, 37)

@@ -103,8 +103,7 @@ class LiveView:
             self._place.update(bundle, raw=True)
 
     def _prepare(self) -> None:
-        """What is done once: load ipywidgets, lay out the graph."""
-        self._maker.make(self._read(), self._clock())
+        """What is done once in a kernel, and is no cost of a paint: load ipywidgets."""
         if self._place is not None:
             self._surface = surface(self._place, self._controls, list(self._graph.tasks))
 

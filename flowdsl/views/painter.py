@@ -9,7 +9,8 @@ from typing import Callable, Optional
 __all__ = ["FASTEST", "Painter"]
 
 FASTEST = 0.2  # seconds from one paint to the next: 5 Hz
-_SHARE = 20  # a paint that took x seconds is followed by at least 20 x seconds of rest: 5 % of a core
+# A paint that took x seconds is followed by at least 25 x seconds of rest: with what is done once, 5 % of a core.
+_SHARE = 25
 _MOST_FAULTS = 3
 
 

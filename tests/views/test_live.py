@@ -187,7 +187,24 @@ def test_a_costly_paint_makes_the_next_one_wait(stage: Callable[..., Stage]) -> 
     here = stage(small(), cost=cost)
     here.view.open()
     here.play(story())
-    assert here.view.interval == pytest.approx(1.0)
+    assert here.view.interval == pytest.approx(1.25)
+
+
+def test_the_first_picture_is_part_of_the_first_paint_and_its_cost(stage: Callable[..., Stage]) -> None:
+    spent = [0.0]
+    here = stage(small(), cost=lambda: spent[0])
+    make = here.view._maker.make
+
+    def costly(*arguments: Any) -> Any:
+        spent[0] += 0.1
+        return make(*arguments)
+
+    here.view._maker.make = costly  # type: ignore[method-assign]
+    here.view.open()
+    here.play(story()[:4])
+    here.now += 1
+    here.view.paint()
+    assert (spent[0], here.view.interval) == (pytest.approx(0.1), pytest.approx(2.5))
 
 
 def test_each_paint_keeps_its_budget(stage: Callable[..., Stage]) -> None:
