@@ -36,8 +36,8 @@ class ReadyQueue:
         `uses[number]` names the limits of a task.
         """
         while True:
-            kind = self._best(kinds)
-            if kind is None:
+            kind = self._best(kinds) if kinds is None or len(kinds) != 1 else kinds[0]
+            if kind is None or not self._heaps.get(kind):
                 return None
             key = heapq.heappop(self._heaps[kind])
             names = uses[key[2]]

@@ -94,19 +94,17 @@ class Scheduler:
         """Take one input at time `now`, and `then` another; return the facts that follow and the orders to give."""
         events: List[Event] = []
         effects: List[Any] = []
-        self._take(message, now, events, effects)
-        if then is not None:
-            self._take(then, now, events, effects)
-        return events, effects
-
-    def _take(self, message: Any, now: float, events: List[Event], effects: List[Any]) -> None:
         self._handlers[type(message)](message, now, events, effects)
-        if self._table.maps.unasked:
+        if then is not None:
+            self._handlers[type(then)](then, now, events, effects)
+        table = self._table
+        if table.maps.unasked:
             self._ask_for_sizes(effects)
         if self._abandoned:
             self._end_if_too_many_are_left(now, events, effects)
-        if self._table.open == 0 and self._sealed and self.state == st.RUNNING:
+        if table.open == 0 and self._sealed and self.state == st.RUNNING:
             self._close(events, effects)
+        return events, effects
 
     def next_due(self) -> Optional[float]:
         """When a `Tick` is wanted next; None: not at all."""
@@ -186,7 +184,8 @@ class Scheduler:
     def _claim(self, message: ev.Claim, now: float, events: List[Event], effects: List[Any]) -> None:
         if self._halt is not None or self.busy >= self.max_workers:
             return
-        number = self._pop(message.kinds)
+        kinds, detail = message
+        number = self._pop(kinds)
         if number is None:
             return
         table = self._table
@@ -195,7 +194,7 @@ class Scheduler:
         attempt = table.attempts[number] = table.attempts[number] + 1
         effects.append(_new(ev.Launch, (table.names[number], attempt, kind)))
         if self._kinds[kind].begins_at_launch:
-            self._begin(number, message.detail, now, events)
+            self._begin(number, detail, now, events)
         else:
             self._launched.add(number)
             if self._kinds[kind].batches and not table.uses[number]:
@@ -267,6 +266,10 @@ class Scheduler:
             if self._never_began(number, message, now, events, effects):
                 return
             self._begun(ev.Begun(task, attempt), now, events, effects)  # nobody said so; it must have
+        if state == st.SUCCEEDED and not mechanism and self._is_plain(number):
+            self.busy -= 1
+            table.succeed(number, detail, events)
+            return
         stopping = self._stopping.pop(number, None) if self._stopping else None
         if stopping is not None or table.policies[number].timeout is not None:
             self._timers.drop(number)
@@ -281,8 +284,7 @@ class Scheduler:
         if stopping is not None:
             self._end_stopped(number, stopping, mechanism or "cooperative", detail, now, events, effects)
         elif state == st.SUCCEEDED:
-            table.move(number, "returned", ev.ATTEMPT_SUCCEEDED, events, attempt, "", "", "", detail)
-            table.settle(number, events)
+            table.succeed(number, detail, events)
         elif state == st.SKIPPED:
             table.move(number, "skip_raised", ev.ATTEMPT_SKIPPED, events, attempt, detail=detail)
             table.settle(number, events)
@@ -290,6 +292,11 @@ class Scheduler:
             # Whoever says "cancelled" though nobody ordered it has failed: a coroutine may raise CancelledError itself.
             cause = cause if state == st.FAILED else "raised"
             self._not_succeeded(number, st.FAILED, cause, retryable, mechanism, detail, now, events, effects)
+
+    def _is_plain(self, number: int) -> bool:
+        """Nothing is known of this attempt that would have to be forgotten at its end."""
+        known = self._stopping or self._lost or self._batches.began or self._batches.left
+        return not known and not self._table.uses[number] and self._table.policies[number].timeout is None
 
     def _never_began(self, number: int, message: ev.Ended, now: float, events: List[Event], effects: List[Any]) -> bool:
         """True where the executor refused the attempt, or gave it back when it was told to stop."""

@@ -14,6 +14,7 @@ from flowdsl.engine.queue import Key
 Detail = Optional[Mapping[str, Any]]
 
 _TRANSITIONS = st.TRANSITIONS
+_SUCCEEDED = _TRANSITIONS[st.RUNNING, "returned"]
 _new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor, several times a task
 
 
@@ -30,6 +31,7 @@ class TaskTable:
         self.uses: List[Tuple[str, ...]] = []
         self.keys: List[Key] = []
         self.attempts: List[int] = []  # number of the latest attempt, 0 before the first
+        self._rank = self._minus_rank = 0.0  # of the latest: keys that share the object are compared in half the time
         self._waiting: List[int] = []  # dependencies that have not ended
         self._children: List[Optional[List[int]]] = []
         # what only few tasks have
@@ -46,7 +48,9 @@ class TaskTable:
         self.states.append(st.PENDING)
         self.policies.append(policy)
         self.uses.append(policy.uses)
-        self.keys.append((-priority, -rank, number))
+        if rank != self._rank:
+            self._rank, self._minus_rank = rank, -rank
+        self.keys.append((-priority if priority else 0.0, self._minus_rank, number))
         self.attempts.append(0)
         self._children.append(None)
         if over is not None and not known:
@@ -60,17 +64,18 @@ class TaskTable:
     def _wait_for(self, upstream: Sequence[str], number: int) -> int:
         """Join the dependants of these tasks; how many of them have not ended."""
         waiting = 0
-        maps = self.maps
-        for parent in map(self.number.__getitem__, upstream):
-            if maps.items and parent in maps.items and maps.hands_items_to(parent, number):
+        numbers, states, dependants, items = self.number, self.states, self._children, self.maps.items
+        for name in upstream:
+            parent = numbers[name]
+            if items and parent in items and self.maps.hands_items_to(parent, number):
                 continue  # its items are there
-            if self.states[parent] not in st.OPEN:
+            if states[parent] not in st.OPEN:
                 self._note(number, parent)
                 continue
             waiting += 1
-            children = self._children[parent]
+            children = dependants[parent]
             if children is None:
-                self._children[parent] = [number]
+                dependants[parent] = [number]
             else:
                 children.append(number)
         return waiting
@@ -104,8 +109,21 @@ class TaskTable:
         events.append(_new(Event, fields))
 
     def make_ready(self, number: int, cause: str, events: List[Event]) -> None:
-        self.move(number, cause, ev.TASK_READY, events)
+        before = self.states[number]
+        state = self.states[number] = _TRANSITIONS[before, cause]
+        events.append(_new(Event, (ev.TASK_READY, self.names[number], 0, before, state, cause, "", "", "", None)))
         self._on_ready(number)
+
+    def succeed(self, number: int, detail: Detail, events: List[Event]) -> None:
+        """The attempt in hand has succeeded: what `move` and `settle` do, for what happens most."""
+        self.states[number] = _SUCCEEDED
+        name, attempt = self.names[number], self.attempts[number]
+        fields = (ev.ATTEMPT_SUCCEEDED, name, attempt, st.RUNNING, _SUCCEEDED, "returned", "", "", "", detail)
+        events.append(_new(Event, fields))
+        if self._children[number] is None and not self.maps.owner:
+            self.open -= 1
+        else:
+            self.settle(number, events)
 
     def settle(self, number: int, events: List[Event]) -> None:
         """The task has ended: its dependants hear of it, and theirs in turn (no recursion: chains are long)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from flowdsl.definition.graph import Graph
 from flowdsl.engine import events as ev
@@ -24,6 +24,9 @@ from flowdsl.runtime.results import Results
 from flowdsl.storage.journal import Journal
 
 ENDS = frozenset((*ev.ATTEMPT_STATE, ev.TASK_FAILED)) - {ev.ATTEMPT_STARTED}
+WAITING = frozenset((ev.ATTEMPT_SUCCEEDED, ev.ATTEMPT_STARTED, ev.TASK_READY))  # what may wait to be written
+TOGETHER = 64  # turns that may be written together
+LATEST = 0.002  # seconds that a turn may wait to be written with others
 
 
 class Core:
@@ -56,8 +59,12 @@ class Core:
         self.stacks_of: Callable[[str, int], Mapping[str, Any]] = lambda task, attempt: {}  # where its thread is
         self.latest = 0.0  # time of the last write: no event is dated before it
         self._journal = journal
+        self._together = 1 if journal.fsync else TOGETHER
         self._events: List[Event] = []
         self._staged: List[Tuple[float, List[Event]]] = []  # dated and not written
+        self._fresh: Set[str] = set()  # tasks that became ready by what is not written
+        self._urgent = False  # something has happened that is to be written at once
+        self._written = 0.0  # when somebody wrote last
         self._wall = time.time()
         self._zero = time.monotonic()
         self._fold = Fold(self.lock)
@@ -80,7 +87,10 @@ class Core:
             first = events[0]
             if first.event == ev.ATTEMPT_SUCCEEDED and outcome is not None:
                 self._keep(first.task, outcome)
+                if len(events) != 2 or events[1].event != ev.ATTEMPT_STARTED:
+                    self._look_for_ready(events)
             elif first.event != ev.ATTEMPT_STARTED or len(events) > 1:
+                self._urgent = True
                 self._note(events, outcome)
             if self.results.lists and len(events) > 1:
                 self._gather(events)
@@ -105,6 +115,23 @@ class Core:
         else:
             self.results.values[task] = outcome.value
 
+    def _look_for_ready(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.event == ev.TASK_READY:
+                self._fresh.add(event.task)
+            elif event.event not in WAITING:
+                self._urgent = True
+
+    def may_wait(self, task: str, now: float) -> bool:
+        """Whether this task may begin before what has happened is written.
+
+        Only where it does not follow from that: the task was ready before, all that has happened is that others
+        succeeded, and the write comes within LATEST. Never where every write has to survive a loss of power.
+        """
+        if self._urgent or self.launches or self.stops or self.expansions or self.closing or task in self._fresh:
+            return False
+        return len(self._staged) < self._together and now - self._written <= LATEST
+
     def stage(self, now: float) -> None:
         """What has happened is dated now; the next `commit` writes it with what comes till then, in one write."""
         events, self._events = self._events, []
@@ -115,6 +142,10 @@ class Core:
         """Make what has happened durable: nothing that follows from it may begin before this returns."""
         self.stage(now)
         staged, self._staged = self._staged, []
+        self._written = now
+        if self._fresh:
+            self._fresh = set()
+        self._urgent = False
         if not staged:
             return
         failed, seq = None, 0  # the number of what could not be written
@@ -142,8 +173,10 @@ class Core:
         return self._journal.fix(detail)
 
     def close(self) -> None:
-        """The last event is written: give the journal free."""
+        """Write what is left, which is nothing unless flowdsl is at fault, and give the journal free."""
         try:
+            if self._staged and self.fault is None:
+                self._journal.append_all(self._staged)
             self._journal.close()
         except LogWriteError as exc:
             self.fault = self.fault or exc

@@ -99,6 +99,11 @@ class Crew:
         if slot.outcome is not None:
             self._mean += WEIGHT * (slot.outcome.seconds - self._mean)
 
+    @property
+    def is_quick(self) -> bool:
+        """Attempts are so short that one worker does them alone."""
+        return self._mean < SHORT
+
     def worth_timing(self) -> bool:
         """Attempts take long enough for the CPU clock to be read: that costs 1 to 2 us."""
         return self._mean >= SHORT
@@ -125,8 +130,8 @@ class Crew:
         return woken
 
     def wants_watch(self, claimable: int) -> bool:
-        """Work is there and somebody could be woken for it who was not."""
-        return claimable > 0 and (bool(self._parked) or len(self._slots) < self._size)
+        """Work is there, and somebody could be woken for it who was not, or what was done may not be written."""
+        return claimable > 0 and (bool(self._parked) or len(self._slots) < self._size or self._mean < SHORT)
 
     def look(self, claimable: int) -> List[Slot]:
         """The watch: whoever has not come back since the last look is slow, and no longer counted on.

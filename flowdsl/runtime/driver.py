@@ -303,9 +303,17 @@ class Driver:
         while self._cancels:  # it was cancelled before it began
             core.feed(self._cancels.popleft(), core.now())
 
-    def _move_on(self, now: float) -> Optional[Orders]:
-        """After any input: give out what other executors can take, write, and say what is to be done outside."""
+    def _move_on(self, now: float, task: str = "") -> Optional[Orders]:
+        """After any input: give out what other executors can take, write, and say what is to be done outside.
+
+        `task` is what the calling worker has in hand now; where attempts are tiny it may begin that first, and several
+        turns are written together, at the latest when the timer thread looks.
+        """
         core = self.core
+        if task and self._crew.is_quick and self._alarm_due <= now + WATCH and not self._pushed:
+            core.stage(now)
+            if core.may_wait(task, now):
+                return None
         if self._pushed and not core.closing and not core.held:
             self._push(now)
         core.commit(now)

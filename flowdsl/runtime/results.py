@@ -33,7 +33,8 @@ class Results:
         self.missing: Callable[[str], Any] = lambda name: None
         self._graph = graph
         self._uses: Optional[Dict[str, int]] = None
-        if keep == "targets":
+        self.releases = keep == "targets"
+        if self.releases:
             self._uses = {name: len(graph.downstream(name)) for name in graph.tasks}
 
     def put_item(self, name: str, value: Any) -> None:
@@ -57,10 +58,6 @@ class Results:
         task, index = split(name)
         values: Any = self.lists.get(task) or (self.values.get(task, ()) if task in self._graph.mapped else ())
         return values[index] if index is not None and index < len(values) else NOTHING
-
-    @property
-    def releases(self) -> bool:
-        return self._uses is not None
 
     def ended(self, name: str) -> None:
         """This task takes nothing any more."""

@@ -63,7 +63,7 @@ class Workers:
         kind: str,
         pushed: bool,
         let_in: Callable[[], None],
-        move_on: Callable[[float], Any],
+        move_on: Callable[[float, str], Any],
         carry_out: Callable[[Any], None],
         give_up: Callable[[BaseException], None],
     ) -> None:
@@ -135,7 +135,7 @@ class Workers:
             elif claim is not None:
                 core.feed(claim, now)
             step = self._hand_out(slot, claim, now)
-            orders = self._move_on(now)
+            orders = self._move_on(now, slot.task)
         if orders is not None:
             self._carry_out(orders)
         return step

@@ -36,7 +36,7 @@ class Journal:
     def __init__(self, path: Path, lock: Lock, *, fsync: bool) -> None:
         self.path = path
         self._lock = lock
-        self._fsync = fsync
+        self.fsync = fsync
         self._fd = -1
         self._seq = 0
         self._kept: List[Mapping[str, Any]] = []  # so that no other object gets their ids
@@ -91,7 +91,7 @@ class Journal:
         if size:
             self._seq = next_seq(self.path)
             self._seal()
-        if self._fsync:
+        if self.fsync:
             _sync_directory(self.path)
             _sync_directory(self.path.parent)
 
@@ -156,13 +156,13 @@ class Journal:
             if not more:
                 raise refusal(errno.EIO, "the file takes no more bytes")
             written += more
-        if self._fsync:
+        if self.fsync:
             os.fsync(self._fd)
         self._whole = True
 
     def _spill(self, seq: int, text: bytes) -> Mapping[str, Any]:
-        where = spill(self.path, seq, text, self._fsync)
-        if self._fsync:
+        where = spill(self.path, seq, text, self.fsync)
+        if self.fsync:
             _sync_directory((self.path / where["file"]).parent)
             _sync_directory(self.path)
         return where

@@ -362,14 +362,16 @@ def test_a_log_directory_that_cannot_be_made_is_an_error_before_any_task(flow: F
 
 
 @pytest.mark.parametrize("executor", ["threads", "inline"])
+@pytest.mark.parametrize("fsync", [False, True])
 def test_a_journal_that_cannot_be_written_ends_the_run(
-    flow: Flow, monkeypatch: pytest.MonkeyPatch, executor: str
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, executor: str, fsync: bool
 ) -> None:
     from flowdsl.storage.journal import Journal
 
     began: List[int] = []
     for number in range(20):
-        flow.task(name="t%02d" % number)(lambda number=number: began.append(number))
+        after = ["t%02d" % (number - 1)] * (number > 0 and not fsync)
+        flow.task("t%02d" % number, depends_on=after)(lambda number=number: began.append(number))
     real, writes = Journal.append_all, []
 
     def fails(self: Journal, batches: Any) -> int:
@@ -380,7 +382,7 @@ def test_a_journal_that_cannot_be_written_ends_the_run(
 
     monkeypatch.setattr(Journal, "append_all", fails)
     with pytest.raises(flowdsl.LogWriteError) as caught:
-        run(flow, executor=executor)
+        run(flow, executor=executor, fsync=fsync)
     assert caught.value.errno == 28
     assert len(began) < 20
     told = flowdsl.load_runs(flow.log_dir)[0]
