@@ -12,7 +12,8 @@ import logging
 import os
 import sys
 import threading
-from typing import Any, Callable, Iterable, Optional
+from collections import deque
+from typing import Any, Callable, Deque, Iterable, Optional
 
 from flowdsl.executors.current import Current, Output, here
 
@@ -21,7 +22,10 @@ __all__ = ["Routed", "begin", "end"]
 ECHOED = "\n[flowdsl: the rest is not shown here; run.output(...) has it]\n"
 FORMAT = logging.Formatter(logging.BASIC_FORMAT)  # of records that no handler writes to the output
 
+KEPT = 16  # stand-ins
+
 _guard = threading.Lock()
+_stand_ins: Deque[Any] = deque(maxlen=KEPT)
 _going = 0  # how many want it
 _takes_records = False
 _pass_on: Optional[Callable[[logging.LogRecord], bool]] = None
@@ -123,8 +127,20 @@ def begin() -> None:
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name)
             if not isinstance(stream, Routed):  # at the first; or somebody has put another in its place
-                setattr(sys, name, Routed(stream))
+                setattr(sys, name, _stand_in(stream))
         _take_records()
+
+
+def _stand_in(stream: Any) -> Routed:
+    """The one for this stream; it lives on, for `print` in another thread may use it without holding on to it.
+
+    Python's own `print` borrows `sys.stdout` while it calls it: where that is let go meanwhile, the process crashes.
+    """
+    for known in _stand_ins:
+        if known.original is stream:
+            return known
+    _stand_ins.append(Routed(stream))
+    return _stand_ins[-1]
 
 
 def end() -> None:
