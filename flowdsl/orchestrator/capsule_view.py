@@ -6,6 +6,7 @@ import re
 from typing import Any, List, Tuple
 
 from flowdsl.orchestrator.capsule import Capsule
+from flowdsl.settings import options
 from flowdsl.views.escape import clean, esc
 from flowdsl.views.palette import GREY, look
 from flowdsl.views.table import pill
@@ -15,6 +16,7 @@ from flowdsl.views.users_line import users_line, users_line_of_stacks
 __all__ = ["capsule_html", "capsule_text"]
 
 _LINE = re.compile(r'File "([^"\n]+)", line (\d+)')
+_ADDRESS = re.compile(r"\b0x[0-9a-f]{6,}\b")  # of a thread, or an object
 _MOST_LINES = 60  # of the source, the output, the stacks
 
 
@@ -40,7 +42,7 @@ def capsule_html(capsule: Capsule) -> str:
 
 
 def _headline(capsule: Capsule) -> str:
-    took = ", after %s" % duration(capsule.duration_s) if capsule.duration_s is not None else ""
+    took = "" if capsule.duration_s is None or options.stable_repr else ", after %s" % duration(capsule.duration_s)
     what = "task %r, attempt %d: %s (%s)%s" % (
         clean(capsule.task), capsule.attempt, clean(capsule.state), clean(capsule.cause), took
     )  # fmt: skip
@@ -75,6 +77,7 @@ def _sections(capsule: Capsule) -> List[Tuple[str, List[str]]]:
 def _kept(line: Any) -> str:
     """A line without control characters; its indentation stays."""
     text = str(line).expandtabs(4)
+    text = _ADDRESS.sub("0x…", text) if options.stable_repr else text
     return text[: len(text) - len(text.lstrip(" "))] + clean(text.lstrip(" "))
 
 

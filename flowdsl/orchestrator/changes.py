@@ -15,7 +15,7 @@ from flowdsl.orchestrator.definition import is_json
 from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.parts import Parts
 from flowdsl.orchestrator.recorder import ENDED, payload
-from flowdsl.orchestrator.standing import Standing
+from flowdsl.orchestrator.standing import Standing, which_run
 from flowdsl.orchestrator.statuses import check_change
 from flowdsl.orchestrator.work import check_progress
 from flowdsl.storage.detail import clip
@@ -85,8 +85,8 @@ def _note(parts: Parts, entry: Entry, now: Standing, status: Any, detail: Dict[s
     """While a run has the task in hand only its progress and message can be told from outside."""
     task_id = entry.definition.task_id
     if not now.attempt_running:
-        text = "task %r is %s in run %r, which goes on; cancel(%r) takes it out of that"
-        raise ConfigError(text % (task_id, now.status, now.run_id, task_id))
+        text = "task %r is %s in %s, which goes on; cancel(%r) takes it out of that"
+        raise ConfigError(text % (task_id, now.status, which_run(now.run_id), task_id))
     check_change(task_id, now.status, status, running=True, final=False)
     parts.book.append(
         [event(facts.TASK_NOTED, task_id, now.state, "external", detail, before=now.state, attempt=now.attempts)]

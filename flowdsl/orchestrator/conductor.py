@@ -20,6 +20,7 @@ from flowdsl.orchestrator.planning import Plan, plan_all, plan_one, plan_with_de
 from flowdsl.orchestrator.recorder import Recorder
 from flowdsl.orchestrator.standing import Standing
 from flowdsl.run import Run
+from flowdsl.settings import options
 
 __all__ = ["Conductor", "Job"]
 
@@ -112,8 +113,8 @@ class Conductor:
         """The run, at once; ConfigError where a task that is needed belongs to another run that goes on."""
         found = self._begin(job)
         if isinstance(found, list):
-            names = ", ".join(run.id for run in found)
-            raise ConfigError("tasks that are needed belong to runs that go on: %s; wait() for those first" % names)
+            names = "" if options.stable_repr else ": " + ", ".join(run.id for run in found)
+            raise ConfigError("tasks that are needed belong to runs that go on%s; wait() for those first" % names)
         return found
 
     # ---- all of it

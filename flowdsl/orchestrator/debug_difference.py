@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple
 
 from flowdsl.analysis.schema import build_frame, columns
 from flowdsl.orchestrator.debug_fingerprint import ITSELF, Fingerprint
+from flowdsl.settings import options
 from flowdsl.views.escape import clean, esc
 from flowdsl.views.table import html_table
 from flowdsl.views.times import duration
@@ -78,19 +79,28 @@ class Difference:
         return len(self.changes)
 
     def __repr__(self) -> str:
-        head = "run %s -> run %s: %s" % (self.before, self.after, _counted(self.changes))
-        lines = ["%-10s  %s" % (one.kind, one) for one in self.changes]
+        shown = self._shown()
+        head = self._head("run %s -> run %s: ") + _counted(shown)
+        lines = ["%-10s  %s" % (one.kind, one) for one in shown]
         more = ["… and %d more" % (len(lines) - SHOWN)] if len(lines) > SHOWN else []
         return "\n".join([head, *lines[:SHOWN], *more, *self.notes])
+
+    def _head(self, text: str) -> str:
+        return "" if options.stable_repr else text % (self.before, self.after)
+
+    def _shown(self) -> List[Change]:
+        """All changes, or those in which the clock has no part."""
+        return [one for one in self.changes if not (options.stable_repr and one.kind == "duration")]
 
     def _repr_html_(self) -> str:
         rows = [
             (esc(one.kind), esc(one.task), esc(one.name), esc(_or_nothing(one.before)), esc(_or_nothing(one.after)))
-            for one in self.changes[:SHOWN]
+            for one in self._shown()[:SHOWN]
         ]
-        head = "<div>run %s → run %s: %s</div>" % (esc(self.before), esc(self.after), esc(_counted(self.changes)))
+        head = "<div>%s%s</div>" % (esc(self._head("run %s → run %s: ")), esc(_counted(self._shown())))
         notes = "".join("<div>%s</div>" % esc(note) for note in self.notes)
-        more = "<div>… and %d more</div>" % (len(self.changes) - SHOWN) if len(self.changes) > SHOWN else ""
+        left = len(self._shown()) - SHOWN
+        more = "<div>… and %d more</div>" % left if left > 0 else ""
         return head + html_table(("what", "task", "name", "before", "after"), rows) + more + _patches(self.code) + notes
 
 

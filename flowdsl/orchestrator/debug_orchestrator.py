@@ -21,6 +21,7 @@ from flowdsl.orchestrator.debug_replay import directly, perform_here
 from flowdsl.orchestrator.debug_subject import Subject, subject_of
 from flowdsl.orchestrator.debug_trace import Profile
 from flowdsl.orchestrator.debug_watch import INPUTS, Watch, keep
+from flowdsl.settings import options
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -221,6 +222,8 @@ class DebugOrchestrator:
             self._watch.settle()
 
     def _told(self) -> str:
+        if options.stable_repr and self._runs:
+            return "1 run" if len(self._runs) == 1 else "%d runs" % len(self._runs)
         return ", ".join("run %r" % run.id for run in self._runs) or "no run"
 
     def _latest(self) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
 
 from flowdsl.definition.options import INHERIT, Inherit
+from flowdsl.errors import ConfigError
 
 __all__ = ["KEYS", "TaskDefinition", "from_detail", "is_json", "to_detail"]
 
@@ -113,3 +114,21 @@ def from_detail(task_id: str, detail: Mapping[str, Any]) -> TaskDefinition:
 
 def _texts(value: Any) -> Tuple[str, ...]:
     return tuple(text for text in value if isinstance(text, str)) if isinstance(value, list) else ()
+
+
+# ---- keywords
+
+WORDS: Mapping[str, str] = {"task_id": "taskId"}
+
+
+def in_the_documents_words(config: Any, options: Mapping[str, Any]) -> Any:
+    """The dict that was given, or the keywords as one."""
+    if config is not None and options:
+        raise ConfigError("add_task: give a dict or keywords, not both")
+    if config is not None:
+        return config
+    found = {WORDS.get(name, name): value for name, value in options.items()}
+    timeout = found.get("timeout")
+    if isinstance(timeout, (int, float)) and not isinstance(timeout, bool):
+        found["timeout"] = timeout * 1000
+    return found

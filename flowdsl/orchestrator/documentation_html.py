@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Dict, Iterable, List, Type
+from typing import Iterable
 
 from flowdsl.orchestrator import documentation_blocks as doc
 from flowdsl.orchestrator.documentation_blocks import Block, Line, Word
@@ -51,7 +51,8 @@ def html_page(blocks: Iterable[Block], title: str) -> str:
 
 def body_html(blocks: Iterable[Block], prefix: str = "") -> str:
     """The blocks as HTML; `prefix` keeps the ids of the picture apart from those of another one."""
-    return "\n".join(_blocks(blocks, prefix))
+    form = doc.Format(_heading, _paragraph, _code, _facts, _table, lambda block: _picture(block, prefix))
+    return "\n".join(doc.written(blocks, form))
 
 
 def _nav(blocks: Iterable[Block]) -> Iterable[str]:
@@ -60,20 +61,6 @@ def _nav(blocks: Iterable[Block]) -> Iterable[str]:
             yield '<a class="h%d" href="#%s">%s</a>' % (block.level, block.anchor, _plain(block.line))
         elif isinstance(block, doc.Region):
             yield from _nav(block.blocks)
-
-
-def _blocks(blocks: Iterable[Block], prefix: str) -> List[str]:
-    found: List[str] = []
-    for block in blocks:
-        if isinstance(block, doc.Region):
-            found.append("<!-- flowdsl: %s -->" % block.name)
-            found += _blocks(block.blocks, prefix)
-            found.append("<!-- flowdsl: end -->")
-        elif isinstance(block, doc.Picture):
-            found.append(_picture(block, prefix))
-        else:
-            found.append(_WRITERS[type(block)](block))
-    return found
 
 
 def _picture(block: doc.Picture, prefix: str) -> str:
@@ -106,15 +93,6 @@ def _table(block: doc.Table) -> str:
     rows = "\n".join("<tr>%s</tr>" % "".join("<td>%s</td>" % _line(cell) for cell in row) for row in block.rows)
     kind = "t n" if len(block.heads) > 4 else "t"  # many columns are numbers
     return '<div class="wide"><table class="%s"><tr>%s</tr>\n%s\n</table></div>' % (kind, head, rows)
-
-
-_WRITERS: Dict[Type[tuple], Callable[..., str]] = {  # type: ignore[type-arg]
-    doc.Heading: _heading,
-    doc.Paragraph: _paragraph,
-    doc.Code: _code,
-    doc.Facts: _facts,
-    doc.Table: _table,
-}
 
 
 def _line(line: Line) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Callable, Dict, Iterable, List, Sequence, Type
+from typing import Iterable, List, Sequence
 
 from flowdsl.orchestrator import documentation_blocks as doc
 from flowdsl.orchestrator.documentation_blocks import Block, Line, Word
@@ -26,21 +26,8 @@ def md(text: str) -> str:
 
 def markdown(blocks: Iterable[Block], picture: str) -> str:
     """The page; `picture` is the name of the file that holds the graph, made by us."""
-    return "\n\n".join(_blocks(blocks, picture)) + "\n"
-
-
-def _blocks(blocks: Iterable[Block], picture: str) -> List[str]:
-    found: List[str] = []
-    for block in blocks:
-        if isinstance(block, doc.Region):
-            found.append("<!-- flowdsl: %s -->" % block.name)
-            found += _blocks(block.blocks, picture)
-            found.append("<!-- flowdsl: end -->")
-        elif isinstance(block, doc.Picture):
-            found.append("![%s](%s)" % (md(block.alt), picture))
-        else:
-            found.append(_WRITERS[type(block)](block))
-    return found
+    form = doc.Format(_heading, _paragraph, _code, _facts, _table, lambda block: "![%s](%s)" % (md(block.alt), picture))
+    return "\n\n".join(doc.written(blocks, form)) + "\n"
 
 
 def _heading(block: doc.Heading) -> str:
@@ -67,15 +54,6 @@ def _table(block: doc.Table) -> str:
     rows: List[Sequence[str]] = [[md(head) for head in block.heads], ["---"] * len(block.heads)]
     rows += [[_line(cell, in_table=True) for cell in row] for row in block.rows]
     return "\n".join("| %s |" % " | ".join(row) for row in rows)
-
-
-_WRITERS: Dict[Type[tuple], Callable[..., str]] = {  # type: ignore[type-arg]
-    doc.Heading: _heading,
-    doc.Paragraph: _paragraph,
-    doc.Code: _code,
-    doc.Facts: _facts,
-    doc.Table: _table,
-}
 
 
 def _line(line: Line, in_table: bool = False) -> str:

@@ -16,6 +16,7 @@ from flowdsl.orchestrator.log import LEVELS, NAME, Log
 from flowdsl.orchestrator.log_files import FILE, ROTATIONS, entries, open_handler
 from flowdsl.orchestrator.log_frame import When, frame, wanted
 from flowdsl.orchestrator.log_lines import Console, Correlate, JsonLines
+from flowdsl.settings import options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,4 +187,4 @@ class LogOrchestrator(Log):
         self._handlers.append(handler)
 
     def __repr__(self) -> str:
-        return "<LogOrchestrator %r in %s>" % (self.logger.name, self.dir)
+        return "<LogOrchestrator %r%s>" % (self.logger.name, "" if options.stable_repr else " in %s" % self.dir)

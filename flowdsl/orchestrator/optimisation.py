@@ -10,6 +10,7 @@ from flowdsl.engine.priority import remaining_paths
 from flowdsl.engine.simulate import simulate
 from flowdsl.orchestrator.order import by_rank, dependencies_first, edges_among, ranks_of
 from flowdsl.orchestrator.parts import Parts
+from flowdsl.settings import options
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,6 +55,8 @@ class Optimisation(NamedTuple):
 
     def __repr__(self) -> str:
         shown = ", ".join(self.order[:10]) + (", ..." if len(self.order) > 10 else "")
+        if options.stable_repr:
+            return "%d tasks: %s" % (len(self.order), shown or "none")
         times = "%.3g s instead of %.3g s, saves %.3g s" % (self.expected_s, self.unordered_s, self.saves_s)
         return "%d tasks: %s\nexpected: %s" % (len(self.order), shown or "none", times)
 

@@ -9,12 +9,14 @@ import pandas as pd
 from flowdsl.engine.rows import Attempt
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.orchestrator.parts import Parts
+from flowdsl.settings import options
 from flowdsl.views.performance import ActionTimes, Stretch, performance_svg
 
 __all__ = ["Performance", "performance"]
 
 BUCKETS = 40  # at most, along the time
 STEPS = (10, 50, 100, 500, *(1000 * s for s in (1, 5, 15, 60, 300, 900, 3600, 21600, 86400, 604800)))  # ms
+STEADY = ("attempts", "completed", "retry_rate", "timeout_rate")  # what the clock has no part in
 PERCENTILES = (50, 90, 99)
 
 
@@ -110,7 +112,8 @@ class Performance:
         return next((step for step in STEPS if self._span() * 1000 / step <= BUCKETS), STEPS[-1])
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, Any]:
-        return {"image/svg+xml": self.picture(), "text/plain": repr(self)}
+        drawn = {} if options.stable_repr else {"image/svg+xml": self.picture()}  # all of it is times
+        return {**drawn, "text/plain": repr(self)}
 
     def picture(self) -> str:
         """One picture as SVG: what got done over time, and how long each action takes."""
@@ -124,7 +127,8 @@ class Performance:
         )
 
     def __repr__(self) -> str:
-        return self.summary.round(3).to_string()
+        kept = list(STEADY) if options.stable_repr else list(self.summary.index)
+        return self.summary[kept].round(3).to_string()
 
 
 def _rate(hits: Any) -> float:

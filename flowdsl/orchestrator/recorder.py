@@ -6,7 +6,7 @@ import logging
 import queue
 import threading
 from concurrent.futures import Future
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
@@ -50,11 +50,13 @@ class Recorder:
         self._queue: queue.SimpleQueue[Optional[Heard]] = queue.SimpleQueue()
         self._thread: Optional[threading.Thread] = None
         self._closed = False
+        self._kept: Dict[str, Set[str]] = {}  # run -> tasks whose results are kept
         self._settled: Dict[str, Future[None]] = {}
 
     def follow(self, run: Run) -> None:
         """Hear of all that happens in a run, which has not begun; under the book's lock."""
         self._settled[run.id] = Future()
+        self._kept[run.id] = set()
         run.follow(lambda at, events: self._queue.put(Heard(run, events)))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="flowdsl-recorder", daemon=True)
@@ -102,13 +104,20 @@ class Recorder:
         parts = self._parts
         with parts.book.lock:
             news = [(run, event) for run, events in all_heard for event in events if self._is_news(run, event)]
-            for run, event in news:
-                if event.state in st.DONE_WELL and event.state != event.before:
-                    parts.values.put(parts.book.queue.entries[event.task], run[event.task])
+            for run, task in dict.fromkeys((run, event.task) for run, event in news):
+                self._keep_result(run, parts.book.queue.entries[task])
             parts.record(dict.fromkeys(event.task for _, event in news))
             for _, event in news:
                 entry = parts.book.queue.entries[event.task]
                 self._tell(entry, parts.how(entry), event)
+
+    def _keep_result(self, run: Run, entry: Entry) -> None:
+        """Before its record says that the task is completed; which it may be before we hear of that."""
+        task = entry.definition.task_id
+        kept = self._kept[run.id]
+        if task not in kept and self._parts.how(entry).state in st.DONE_WELL and run.has_result(task):
+            kept.add(task)
+            self._parts.values.put(entry, run[task])
 
     def _is_news(self, run: Run, event: Event) -> bool:
         """Whether it is about a task of which that run is still the latest word."""
@@ -137,6 +146,7 @@ class Recorder:
                 parts.executions.forget_all_but(parts.book.queue.entries)
                 parts.tell_if_drained()
         finally:
+            self._kept.pop(run.id)
             self._settled.pop(run.id).set_result(None)
 
 

@@ -8,9 +8,10 @@ from flowdsl.engine import states as st
 from flowdsl.engine.snapshot import TaskRow
 from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.statuses import CAUSES, STATUS_OF
+from flowdsl.settings import options
 from flowdsl.storage.times import millisecond_text
 
-__all__ = ["Standing", "as_row", "described", "standing"]
+__all__ = ["Standing", "as_row", "described", "standing", "which_run"]
 
 
 class Standing(NamedTuple):
@@ -108,6 +109,11 @@ def why(now: Standing) -> str:
         blame = "task %r: %s" % (now.cause_task, now.cause)
         return "%s (%s)" % (now.error, blame) if now.error else blame
     return now.error or now.message or cause
+
+
+def which_run(run_id: str) -> str:
+    """A run as messages name it."""
+    return "a run" if options.stable_repr else "run %r" % run_id
 
 
 def described(entry: Entry, now: Standing) -> Dict[str, Any]:

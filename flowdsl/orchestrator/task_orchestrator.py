@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-from os import PathLike
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar, Union
 
-from flowdsl.definition.checks import check_name, refuse_unknown
+from flowdsl.definition.checks import check_name
 from flowdsl.definition.options import INHERIT, Inherit
-from flowdsl.errors import ConfigError, FlowError
+from flowdsl.errors import ConfigError
 from flowdsl.orchestrator import changes, facts
 from flowdsl.orchestrator.book import event
-from flowdsl.orchestrator.conductor import Conductor, Job
-from flowdsl.orchestrator.definition import TaskDefinition, to_detail
-from flowdsl.orchestrator.handlers import Handlers, make_handler
-from flowdsl.orchestrator.listeners import Listeners
-from flowdsl.orchestrator.options import OrchestratorOptions
-from flowdsl.orchestrator.parts import Parts, open_parts
+from flowdsl.orchestrator.conductor import Job
+from flowdsl.orchestrator.definition import TaskDefinition, in_the_documents_words, to_detail
+from flowdsl.orchestrator.handlers import make_handler
+from flowdsl.orchestrator.parts import Parts
 from flowdsl.orchestrator.recorder import payload
 from flowdsl.orchestrator.standing import described
+from flowdsl.orchestrator.upkeep import Upkeep
 from flowdsl.orchestrator.validation import check_tasks
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
-    import pandas as pd
-
-    from flowdsl.orchestrator.audit import Report
-    from flowdsl.orchestrator.maintenance import CleanUp, Schedule
-    from flowdsl.orchestrator.optimisation import Optimisation
-    from flowdsl.orchestrator.performance import Performance
     from flowdsl.run import Run
 
 __all__ = ["TaskOrchestrator"]
@@ -37,7 +26,7 @@ __all__ = ["TaskOrchestrator"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TaskOrchestrator:
+class TaskOrchestrator(Upkeep):
     """A queue of tasks in a log directory.
 
     Args:
@@ -56,112 +45,6 @@ class TaskOrchestrator:
 
     Raises ConfigError, which names the option, for one that is wrong or does not exist.
     """
-
-    def __init__(
-        self,
-        *,
-        task_log_dir: Union[str, PathLike[str]] = "./logs/tasks",
-        max_concurrent_tasks: int = 5,
-        task_timeout: Optional[float] = 300.0,
-        retry_attempts: int = 3,
-        retry_delay: float = 5.0,
-        isolation: str = "thread",
-        on_interrupted: str = "rerun",
-        display: Union[str, bool, None] = "none",
-        **unknown: Any,
-    ) -> None:
-        __tracebackhide__ = True
-        said = {
-            "task_log_dir": task_log_dir,
-            "max_concurrent_tasks": max_concurrent_tasks,
-            "task_timeout": task_timeout,
-            "retry_attempts": retry_attempts,
-            "retry_delay": retry_delay,
-            "isolation": isolation,
-            "on_interrupted": on_interrupted,
-            "display": display,
-        }
-        self._set_up(OrchestratorOptions.checked({**said, **unknown}))
-
-    def _set_up(self, options: OrchestratorOptions) -> None:
-        self.options = options
-        self._handlers = Handlers()
-        self._listeners = Listeners()
-        self._conductor: Optional[Conductor] = None
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> TaskOrchestrator:
-        """The orchestrator that a dict in the document's words describes: camelCase, durations in milliseconds.
-
-        Its keys are taskLogDir, maxConcurrentTasks, taskTimeout, retryAttempts, retryDelay, and besides isolation,
-        onInterrupted, display. ConfigError names the key that is wrong or does not exist.
-        """
-        __tracebackhide__ = True
-        found = cls.__new__(cls)
-        found._set_up(OrchestratorOptions.from_document(options))
-        return found
-
-    # ---- its life
-
-    def initialize(self) -> TaskOrchestrator:
-        """Open the log directory, take up what an earlier orchestrator left there, and return this orchestrator.
-
-        Tasks, their states, counters and results are there again; what a killed process left in the middle is
-        `interrupted`. Faults of the dependencies are logged as a warning, see `validate`. Twice does no harm.
-
-        Raises LogWriteError where the directory cannot be made or written, LogLocked where another orchestrator works
-        in it.
-        """
-        if self._conductor is None:
-            parts = open_parts(self.options, self._handlers, self._listeners)
-            self._conductor = Conductor(parts)
-            self._conductor.admission.paused = parts.book.queue.paused
-            for found in self.validate().broken:  # handlers may come later
-                logging.getLogger("flowdsl").warning("the queue in %s: %s", parts.log_dir, found.text)
-        return self
-
-    async def initialize_async(self) -> TaskOrchestrator:
-        """The same, for `await`."""
-        return self.initialize()
-
-    def close(self, *, cancel: bool = False) -> None:
-        """Wait for the runs that go on, or `cancel` them, then give the directory free. Twice does no harm."""
-        conductor = self._conductor
-        if conductor is not None:
-            conductor.close(cancel)
-            self._conductor = None
-
-    def __enter__(self) -> TaskOrchestrator:
-        return self.initialize()
-
-    def __exit__(self, kind: Any, exc: Any, trace: Any) -> None:
-        self.close(cancel=kind is not None)
-
-    async def __aenter__(self) -> TaskOrchestrator:
-        return self.initialize()
-
-    async def __aexit__(self, kind: Any, exc: Any, trace: Any) -> None:
-        import asyncio
-
-        await asyncio.get_running_loop().run_in_executor(None, lambda: self.close(cancel=kind is not None))
-
-    def __del__(self) -> None:
-        conductor = getattr(self, "_conductor", None)
-        if conductor is not None:
-            conductor.abandon()
-
-    def __reduce__(self) -> Any:
-        raise TypeError("a TaskOrchestrator stays in its process; a handler with isolation='process' cannot use it")
-
-    @property
-    def _parts(self) -> Parts:
-        return self._open.parts
-
-    @property
-    def _open(self) -> Conductor:
-        if self._conductor is None:
-            raise FlowError("the orchestrator is not open; call initialize(), or use it in a `with` block")
-        return self._conductor
 
     # ---- what tasks do
 
@@ -217,7 +100,7 @@ class TaskOrchestrator:
         Raises ConfigError (GraphError, where only dependencies are at fault) with every fault, and changes nothing.
         """
         __tracebackhide__ = True
-        return self.add_tasks([_in_the_documents_words(config, options)])[0]
+        return self.add_tasks([in_the_documents_words(config, options)])[0]
 
     def add_tasks(self, configs: Sequence[Mapping[str, Any]]) -> List[str]:
         """Add several tasks, all or none; their ids. They may name each other as dependencies, by id or action."""
@@ -313,12 +196,6 @@ class TaskOrchestrator:
 
     # ---- the queue
 
-    def queue(self, *, status: Union[str, Sequence[str], None] = None) -> pd.DataFrame:
-        """A DataFrame with one row a task; its columns are those of `flowdsl.orchestrator.frames.queue_frame`."""
-        from flowdsl.orchestrator.frames import queue_frame
-
-        return queue_frame(self._parts, status)
-
     def set_priority(self, task_id: str, priority: float) -> None:
         """Give a task another priority, for runs that begin from now on; the larger goes first."""
         changes.prioritise(self._parts, task_id, priority)
@@ -380,103 +257,3 @@ class TaskOrchestrator:
     def off(self, event: str, callback: Optional[Callable[..., Any]] = None) -> None:
         """Call that callback no more for the event; without one: nobody."""
         self._listeners.remove(event, callback)
-
-    # ---- logs
-
-    def logs(self, **conditions: Any) -> pd.DataFrame:
-        """A DataFrame of the records in the log directory; see `flowdsl.orchestrator.frames.records_frame`.
-
-        Conditions: `status`, `type`, `action` (a word or a list of them), `since`, `until` (of the start), `text`.
-        """
-        from flowdsl.orchestrator.frames import records_frame
-
-        return records_frame(self._parts.log_dir, **conditions)
-
-    # ---- maintenance
-
-    def validate(self) -> Report:
-        """A report on the dependencies: cycles, missing, unreachable, redundant edges, dead ends, damage.
-
-        `report.ok` says whether anything keeps a task from running; see `flowdsl.orchestrator.audit.Report`.
-        """
-        from flowdsl.orchestrator.audit import audit
-
-        return audit(self._parts)
-
-    def clean_up(
-        self,
-        *,
-        older_than: Union[float, timedelta, None] = None,
-        keep: Optional[int] = None,
-        max_bytes: Optional[int] = None,
-        dry_run: bool = False,
-    ) -> CleanUp:
-        """Remove ended tasks beyond the limits, oldest first, with their records, results and runs; what was removed.
-
-        Args:
-            older_than: seconds since their end, or a timedelta.
-            keep: so many ended tasks stay.
-            max_bytes: so large may all their runs together be.
-            dry_run: remove nothing, only say what would go.
-
-        What is open, and what an open task needs, is kept whatever the limits.
-        """
-        from flowdsl.orchestrator.maintenance import clean_up, limits
-
-        return clean_up(self._parts, limits(older_than, keep, max_bytes), dry_run)
-
-    def schedule_clean_up(self, every: float, **wanted: Any) -> Schedule:
-        """Clean up every so many seconds while the orchestrator is open, with the limits of `clean_up`.
-
-        Another schedule takes the place of this one; `stop()` of what is returned ends it.
-        """
-        from flowdsl.orchestrator.maintenance import Schedule, clean_up, limits
-
-        names = ("older_than", "keep", "max_bytes")
-        refuse_unknown([name for name in wanted if name not in names], names, "schedule_clean_up")
-        parts, checked = self._parts, limits(*(wanted.get(name) for name in names))
-        schedule = Schedule(every, lambda: clean_up(parts, checked))
-        self._open.replace_schedule(schedule.stop)
-        return schedule
-
-    def optimize_queue(self) -> Optimisation:
-        """The order in which `execute_all` would work now, and the seconds that it is expected to save.
-
-        By priority first, then the longest path, by what earlier tasks of the same action took.
-        """
-        from flowdsl.orchestrator.optimisation import optimise
-
-        return optimise(self._parts)
-
-    def performance(self) -> Performance:
-        """How the tasks did: throughput, waits, times by action, retries, time-outs, workers, the slowest.
-
-        As DataFrames, and as a picture in a notebook; see `flowdsl.orchestrator.performance.Performance`.
-        """
-        from flowdsl.orchestrator.performance import performance
-
-        return performance(self._parts)
-
-    def __repr__(self) -> str:
-        if self._conductor is None:
-            return "<TaskOrchestrator in %r, not open>" % self.options.task_log_dir
-        counts: Tuple[str, ...] = tuple("%d %s" % (n, status) for status, n in self._parts.counts().items())
-        return "<TaskOrchestrator in %r: %s>" % (self.options.task_log_dir, ", ".join(counts) or "no tasks")
-
-
-# ---- keywords
-
-_WORDS: Mapping[str, str] = {"task_id": "taskId"}
-
-
-def _in_the_documents_words(config: Any, options: Mapping[str, Any]) -> Any:
-    """The dict that was given, or the keywords as one."""
-    if config is not None and options:
-        raise ConfigError("add_task: give a dict or keywords, not both")
-    if config is not None:
-        return config
-    found = {_WORDS.get(name, name): value for name, value in options.items()}
-    timeout = found.get("timeout")
-    if isinstance(timeout, (int, float)) and not isinstance(timeout, bool):
-        found["timeout"] = timeout * 1000
-    return found

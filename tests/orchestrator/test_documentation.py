@@ -19,7 +19,7 @@ from flowdsl.engine import states as st
 from flowdsl.orchestrator import DocumentationOrchestrator, DocumentationOutdated
 from flowdsl.orchestrator.documentation_glossary import STATES
 from flowdsl.orchestrator.documentation_markdown import md
-from flowdsl.orchestrator.documentation_page import anchor_of
+from flowdsl.orchestrator.documentation_section import anchor_of
 from flowdsl.orchestrator.documentation_statistics import statistics_of
 
 MARKUP = "<img src=x onerror=alert(1)>"
