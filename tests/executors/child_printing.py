@@ -1,4 +1,4 @@
-"""A process in which threads print while the routing of output comes and goes; it crashes where a stand-in is let go."""
+"""A process in which threads print while the routing of output comes and goes."""
 
 from __future__ import annotations
 
