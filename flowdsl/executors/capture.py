@@ -25,7 +25,7 @@ FORMAT = logging.Formatter(logging.BASIC_FORMAT)  # of records that no handler w
 KEPT = 16  # stand-ins
 
 _guard = threading.Lock()
-_stand_ins: Deque[Any] = deque(maxlen=KEPT)
+_stand_ins: Deque[Routed] = deque(maxlen=KEPT)
 _going = 0  # how many want it
 _takes_records = False
 _pass_on: Optional[Callable[[logging.LogRecord], bool]] = None
