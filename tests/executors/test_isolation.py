@@ -7,26 +7,18 @@ import os
 import sys
 import threading
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 import pytest
 
 import flowdsl
 from flowdsl import ConfigError, Flow
-from flowdsl.executors import processes
-from tests.executors.left import Before
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="there are worker processes on POSIX only")
+pytestmark = [
+    pytest.mark.usefixtures("nothing_is_left"),
+    pytest.mark.skipif(os.name != "posix", reason="there are worker processes on POSIX only"),
+]
 HERE = os.getpid()
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    processes.close_shared()
-    before = Before()
-    yield
-    processes.close_shared()
-    assert before.left() == []
 
 
 def alone(flow: Flow, task: Optional[str], **options: Any) -> bool:

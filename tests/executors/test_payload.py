@@ -10,24 +10,7 @@ import pytest
 
 from flowdsl.executors import payload
 from flowdsl.executors.outcome import Call
-
-
-class Sticky(Exception):
-    """Pickles, and does not unpickle: the classic that breaks a whole process pool."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-
-
-class Locked(Exception):
-    def __init__(self) -> None:
-        super().__init__("has a lock")
-        self.lock = threading.Lock()
-
-
-class OpensBadly:
-    def __reduce__(self) -> Any:
-        return (int, ("not a number",))
+from tests.executors.hostile import Locked, OpensBadly, Sticky
 
 
 def answer(function: Any, *args: Any) -> payload.Answer:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import psutil
 import pytest
@@ -20,22 +20,14 @@ from flowdsl import Flow, Retry, TaskResultError
 from flowdsl.engine.check import check_batches
 from flowdsl.executors import processes
 from flowdsl.storage.reading import read_journal
-from tests.executors.left import Before, alive, running, wait_until
+from tests.executors.hostile import Locked, OpensBadly, Sticky
+from tests.executors.left import alive, running, wait_until
 
 pytestmark = [
+    pytest.mark.usefixtures("nothing_is_left"),
     pytest.mark.skipif(os.name != "posix", reason="there are worker processes on POSIX only"),
     pytest.mark.slow,
 ]
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    """No process, thread or file descriptor stays when the shared pool is closed."""
-    processes.close_shared()
-    before = Before()
-    yield
-    processes.close_shared()
-    assert before.left() == []
 
 
 @pytest.fixture
@@ -55,24 +47,6 @@ def row(done: flowdsl.Run, task: str, frame: str = "attempts") -> Any:
 
 def seconds(started: Any, ended: Any) -> float:
     return float((ended - started).total_seconds())
-
-
-class Sticky(Exception):
-    """Pickles, and does not unpickle."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(text)
-
-
-class Locked(Exception):
-    def __init__(self) -> None:
-        super().__init__("has a lock")
-        self.lock = threading.Lock()
-
-
-class OpensBadly:
-    def __reduce__(self) -> Any:
-        return (int, ("not a number",))
 
 
 # ---- what tasks do that does not end

@@ -9,7 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any, Iterator, List
+from typing import Any, List
 
 import numpy as np
 import pandas as pd
@@ -19,25 +19,17 @@ from hypothesis import strategies as some
 
 import flowdsl
 from flowdsl import Flow
-from flowdsl.executors import buffers, processes, sharing
+from flowdsl.executors import buffers, sharing
 from flowdsl.executors.space import Space, sweep
 from tests.executors.arrays import SIZE, count_files, look, mapped, numbers
-from tests.executors.left import Before, shared_files
+from tests.executors.left import shared_files
 
 pytestmark = [
+    pytest.mark.usefixtures("nothing_is_left"),
     pytest.mark.skipif(os.name != "posix", reason="there are worker processes on POSIX only"),
     pytest.mark.slow,
 ]
 linux = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what is mapped is looked up in /proc")
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    processes.close_shared()
-    before = Before()
-    yield
-    processes.close_shared()
-    assert before.left() == []
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import Any, Dict
 
 import pytest
 
-from tests.notebooks.executing import execute
+from tests.notebooks.executing import checked, execute
 
 nbformat = pytest.importorskip("nbformat", reason="nbformat is in the extra `test`")
 
@@ -18,12 +17,6 @@ MISSING = [name for name in ("matplotlib", "ipykernel") if importlib.util.find_s
 @pytest.fixture(scope="module")
 def logs() -> Path:
     return Path(__file__).resolve().parents[2] / "notebooks" / "logs.ipynb"
-
-
-def checked(notebook: Any) -> Dict[str, str]:
-    """What the cells that are the same on every machine print."""
-    marked = [cell for cell in notebook.cells if cell.source.startswith("# NBVAL_CHECK_OUTPUT")]
-    return {cell.source: "".join(str(output["text"]) for output in cell.outputs) for cell in marked}
 
 
 @pytest.mark.slow

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict
 
 import pytest
 
-from tests.notebooks.executing import execute
+from tests.notebooks.executing import checked, execute
 
 nbformat = pytest.importorskip("nbformat", reason="nbformat is in the extra `test`")
 
@@ -16,16 +15,6 @@ nbformat = pytest.importorskip("nbformat", reason="nbformat is in the extra `tes
 @pytest.fixture(scope="module")
 def notebook() -> Path:
     return Path(__file__).resolve().parents[2] / "notebooks" / "orchestrator.ipynb"
-
-
-def checked(notebook: Any) -> Dict[str, str]:
-    """What the cells that are the same on every machine print; in how many pieces it comes is the kernel's affair."""
-    marked = [cell for cell in notebook.cells if cell.source.startswith("# NBVAL_CHECK_OUTPUT")]
-    return {cell.source: "".join(map(_text, cell.outputs)) for cell in marked}
-
-
-def _text(output: Any) -> str:
-    return str(output["text"] if "text" in output else output["data"]["text/plain"])
 
 
 @pytest.mark.slow

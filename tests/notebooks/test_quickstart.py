@@ -6,12 +6,12 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, List
+from typing import List
 
 import pytest
 
 import flowdsl
-from tests.notebooks.executing import execute
+from tests.notebooks.executing import checked, execute
 
 nbformat = pytest.importorskip("nbformat", reason="nbformat is in the extra `test`")
 
@@ -22,16 +22,6 @@ with_data = pytest.mark.skipif(bool(MISSING), reason=f"the extra `data` brings {
 @pytest.fixture(scope="module")
 def quickstart() -> Path:
     return Path(__file__).resolve().parents[2] / "notebooks" / "quickstart.ipynb"
-
-
-def checked(notebook: Any) -> Dict[str, List[str]]:
-    """What the cells that are the same on every machine print."""
-    marked = [cell for cell in notebook.cells if cell.source.startswith("# NBVAL_CHECK_OUTPUT")]
-    return {cell.source: [_text(output) for output in cell.outputs] for cell in marked}
-
-
-def _text(output: Any) -> str:
-    return str(output["text"] if "text" in output else output["data"]["text/plain"])
 
 
 @with_data
