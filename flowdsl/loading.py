@@ -33,10 +33,6 @@ class Loaded(NamedTuple):
         newest = [flow.newest for flow in (flow_of(self.namespace["__name__"]), *held)]
         return [flow for flow in dict.fromkeys(newest) if len(flow)]
 
-    def flow_with(self, task: str) -> Flow:
-        """The flow that has this task; DefinitionError where none or several have."""
-        return self.flow(targets=[task])
-
     def flow(self, name: Optional[str] = None, targets: Sequence[str] = ()) -> Flow:
         """The flow of that name; without a name the only one, or the only one that has all the targets.
 

@@ -62,7 +62,7 @@ def _statement(cell: int, text: str, statement: ast.stmt) -> Piecemeal:
 def _of_cell_task(piece: Piece, loaded: Loaded) -> Piecemeal:
     """The cell as a function below `@task`."""
     cell = cell_task.read(piece.task or "", piece.source)
-    flow = loaded.flow_with(cell.name)
+    flow = loaded.flow(targets=[cell.name])
     task = flow[cell.name]
     function = cell_task.function_name(cell.name)
     taken = [parameter.name for parameter in task.spec.parameters]

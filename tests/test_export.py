@@ -47,9 +47,9 @@ def test_the_module_does_what_the_notebook_does(notebook: Path, tmp_path: Path) 
         ran = subprocess.run(words, cwd=str(tmp_path), capture_output=True, check=False)
         assert ran.returncode == 0, ran.stderr.decode()
     loaded = load(tmp_path / "pipeline.py")
-    assert loaded.flow_with("total").run(targets="total", display="none")["total"] == 8.28
-    assert loaded.flow_with("shut").run(display="none", door="x")["shut"] == "xb"
-    assert loaded.flow_with("total")["total"].spec.timeout == 5
+    assert loaded.flow(targets=["total"]).run(targets="total", display="none")["total"] == 8.28
+    assert loaded.flow(targets=["shut"]).run(display="none", door="x")["shut"] == "xb"
+    assert loaded.flow(targets=["total"])["total"].spec.timeout == 5
 
 
 def test_the_module_has_what_tasks_need_and_nothing_else(notebook: Path) -> None:

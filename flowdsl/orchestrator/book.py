@@ -60,10 +60,6 @@ class Book:
             logging.getLogger("flowdsl").warning(text, len(self.damage), self.path / FILE)
         return journal
 
-    @property
-    def is_open(self) -> bool:
-        return self._journal is not None
-
     def now(self) -> float:
         """Seconds since the epoch; never before the last event."""
         return max(time.time(), self._last)

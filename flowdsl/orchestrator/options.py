@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional
 
-from flowdsl.definition.checks import check_choice, check_count, check_number, check_timeout, refuse, refuse_unknown
+from flowdsl.definition.checks import check_choice, check_count, check_number, check_timeout, refuse_unknown
 from flowdsl.definition.options import DISPLAY, FLOW_CHECKS, ISOLATION
 from flowdsl.errors import ConfigError
 
@@ -115,9 +115,3 @@ DOCUMENT: Mapping[str, Option] = {
     "onInterrupted": Option("on_interrupted", _on_interrupted),
     "display": Option("display", _display),
 }
-
-
-def refuse_mapping(value: Any, where: str) -> None:
-    """A dict of options belongs to `from_options`; raise where one comes as an argument."""
-    if value is not None:
-        refuse(where, "options", value, "is given by place; write %s.from_options({...})" % where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import FrozenSet, Mapping, Tuple
+from typing import Mapping, Tuple
 
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine import states as st
@@ -44,7 +44,6 @@ BY_HAND: Mapping[str, Tuple[str, ...]] = {
     "interrupted": (*_ENDED, "cancelled"),
 }
 WHILE_RUNNING: Tuple[str, ...] = ("in-progress",)  # a progress and a message; the state is the attempt's
-FINAL: FrozenSet[str] = frozenset(("completed", "failed"))
 
 
 def check_change(task: str, before: str, after: object, *, running: bool, final: bool) -> str:
