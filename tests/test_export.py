@@ -142,6 +142,6 @@ def test_of_a_task_that_was_redefined_the_last_definition_is_kept(tmp_path: Path
     assert text.count("def both") == 2, "they are tasks of two flows"
     (tmp_path / "module.py").write_text(text, encoding="utf-8")
     loaded = load(tmp_path / "module.py")
-    assert loaded.flow_with("rows").run(display="none", log_dir=tmp_path)["total"] == pytest.approx(3.14, abs=0.01)
-    assert loaded.flow_with("taken").run(display="none", log_dir=tmp_path)["taken"] == 2
-    assert loaded.flow_with("open_").run(display="none", log_dir=tmp_path)["open_"] == 2
+    assert loaded.flow(targets=["rows"]).run(display="none", log_dir=tmp_path)["total"] == pytest.approx(3.14, abs=0.01)
+    assert loaded.flow(targets=["taken"]).run(display="none", log_dir=tmp_path)["taken"] == 2
+    assert loaded.flow(targets=["open_"]).run(display="none", log_dir=tmp_path)["open_"] == 2

@@ -90,6 +90,7 @@ class Before:
     def _now(self) -> List[str]:
         gc.collect()
         found = ["process %d" % pid for pid in descendants() - self._descendants]
-        found += ["thread %s" % thread.name for thread in set(threading.enumerate()) - self._threads]
+        threads = {one for one in threading.enumerate() if not one.name.startswith("pytest_timeout")}
+        found += ["thread %s" % thread.name for thread in threads - self._threads]
         found += sorted(shared_files() - self._files) + sorted(locks() - self._locks)
         return found + sorted(descriptors() - self._descriptors)

@@ -35,9 +35,9 @@ RUNS = [
 NAMES = {"inline", "threads", "processes"}
 
 
-@pytest.fixture(params=RUNS)
+@pytest.fixture(params=RUNS, scope="module")
 def executor(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """What `run(executor=...)` is given."""
+    """What `run(executor=...)` is given: one for all tests, as nothing that they do may hinder what comes after."""
     name = request.param
     if name in NAMES:
         yield name

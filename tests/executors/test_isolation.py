@@ -15,7 +15,7 @@ import flowdsl
 from flowdsl import ConfigError, Flow
 
 pytestmark = [
-    pytest.mark.usefixtures("nothing_is_left"),
+    pytest.mark.usefixtures("nothing_is_left_in_the_end"),
     pytest.mark.skipif(os.name != "posix", reason="there are worker processes on POSIX only"),
 ]
 HERE = os.getpid()

@@ -25,7 +25,7 @@ from tests.executors.arrays import SIZE, count_files, look, mapped, numbers
 from tests.executors.left import shared_files
 
 pytestmark = [
-    pytest.mark.usefixtures("nothing_is_left"),
+    pytest.mark.usefixtures("nothing_is_left_in_the_end"),
     pytest.mark.skipif(os.name != "posix", reason="there are worker processes on POSIX only"),
     pytest.mark.slow,
 ]
@@ -278,6 +278,7 @@ def test_without_any_place_the_data_goes_through_the_pipe(flow: Flow, monkeypatc
 # ---- nobody waits for it
 
 
+@pytest.mark.usefixtures("nothing_is_left")  # both workers are new, and so begin at the same time
 def test_half_a_gigabyte_on_its_way_does_not_hold_up_the_others(flow: Flow) -> None:
     @flow.task
     def large() -> Any:
