@@ -23,6 +23,7 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+settings.register_profile("fewer", settings.get_profile("flowdsl"), max_examples=25)  # for a second Python
 settings.load_profile("flowdsl")
 
 

@@ -86,6 +86,7 @@ def test_events_alone_are_enough_to_check_a_run_afterwards(monkeypatch: pytest.M
         assert checker.ledger.open == 0
 
 
+@pytest.mark.once
 def test_the_simulation_brings_about_every_transition_and_mechanism(monkeypatch: pytest.MonkeyPatch) -> None:
     events = [event for seed in range(2500) for batch in batches_of(seed, monkeypatch) for event in batch.events]
     wanted = {key for key in st.TRANSITIONS if key[1] not in NOT_SIMULATED}

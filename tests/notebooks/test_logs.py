@@ -20,6 +20,7 @@ def logs() -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.skipif(bool(MISSING), reason=f"the extra `data` brings {' and '.join(MISSING)}")
 def test_the_notebook_runs_in_a_kernel_and_prints_what_is_saved_with_it(logs: Path, tmp_path: Path) -> None:
     saved = nbformat.read(str(logs), as_version=4)

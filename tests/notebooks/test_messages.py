@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("ipykernel", reason="ipykernel is in the extra `test`")
 from tests.notebooks.kernel import Kernel, kernel
 
-pytestmark = pytest.mark.slow  # a kernel, and twenty thousand tasks
+pytestmark = [pytest.mark.slow, pytest.mark.once]  # a kernel, and twenty thousand tasks
 
 BUDGET = 200
 BYTES = 256 * 1024

@@ -18,6 +18,7 @@ def notebook() -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.timeout(300)
 def test_the_notebook_runs_in_a_kernel_and_prints_what_is_saved_with_it(notebook: Path, tmp_path: Path) -> None:
     saved = nbformat.read(str(notebook), as_version=4)

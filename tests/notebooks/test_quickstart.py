@@ -26,6 +26,7 @@ def quickstart() -> Path:
 
 @with_data
 @pytest.mark.slow
+@pytest.mark.once
 def test_the_quickstart_runs_in_a_kernel_and_prints_what_is_saved_with_it(quickstart: Path, tmp_path: Path) -> None:
     saved = nbformat.read(str(quickstart), as_version=4)
     executed = execute(nbformat.read(str(quickstart), as_version=4), tmp_path)
@@ -38,6 +39,7 @@ def test_the_quickstart_runs_in_a_kernel_and_prints_what_is_saved_with_it(quicks
 
 @with_data
 @pytest.mark.slow
+@pytest.mark.once
 @pytest.mark.parametrize("target", [["--target", "report"], []])
 def test_the_quickstart_runs_in_a_terminal_without_jupyter(target: List[str], quickstart: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flowdsl", "run", str(quickstart), *target]

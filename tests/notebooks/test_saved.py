@@ -11,7 +11,7 @@ from tests.notebooks.executing import execute
 nbformat = pytest.importorskip("nbformat", reason="nbformat is in the extra `test`")
 pytest.importorskip("ipykernel", reason="ipykernel is in the extra `test`")
 
-pytestmark = pytest.mark.slow  # a kernel, and tasks that sleep
+pytestmark = [pytest.mark.slow, pytest.mark.once]  # a kernel, and tasks that sleep
 
 CELLS = [
     "import time\nfrom flowdsl import Retry, current, task",

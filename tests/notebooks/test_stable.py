@@ -16,7 +16,7 @@ from tests.notebooks.executing import execute
 nbformat = pytest.importorskip("nbformat", reason="nbformat is in the extra `test`")
 pytest.importorskip("ipykernel", reason="ipykernel is in the extra `test`")
 
-pytestmark = pytest.mark.slow  # two kernels, and tasks that sleep
+pytestmark = [pytest.mark.slow, pytest.mark.once]  # two kernels, and tasks that sleep
 
 FLOW = [
     "import random, time, flowdsl\nfrom flowdsl import Flow, Retry, Skip, current\nflow = Flow('bakery')",
