@@ -79,7 +79,8 @@ class Crew:
         self._made = 0
         self._slots: List[Slot] = []
         self._parked: List[Slot] = []
-        self._mean = SHORT  # nothing is known yet: wake freely
+        self._mean = SHORT  # seconds of an attempt; nothing is known yet: wake freely
+        self.is_quick = False  # the mean is below SHORT: one worker does all of them alone
         self.awake = 0  # workers that will come back soon: neither parked nor slow nor abandoned
 
     def add(self) -> Slot:
@@ -97,20 +98,12 @@ class Crew:
             slot.slow = False
             self.awake += 1
         if slot.outcome is not None:
-            self._mean += WEIGHT * (slot.outcome.seconds - self._mean)
-
-    @property
-    def is_quick(self) -> bool:
-        """Attempts are so short that one worker does them alone."""
-        return self._mean < SHORT
-
-    def worth_timing(self) -> bool:
-        """Attempts take long enough for the CPU clock to be read: that costs 1 to 2 us."""
-        return self._mean >= SHORT
+            mean = self._mean = self._mean + WEIGHT * (slot.outcome.seconds - self._mean)
+            self.is_quick = mean < SHORT
 
     def should_rest(self) -> bool:
         """Attempts are so short that the other worker which is awake does them alone faster."""
-        return self.awake > 1 and self._mean < SHORT
+        return self.awake > 1 and self.is_quick
 
     def rest(self, slot: Slot) -> None:
         if slot.parked:
@@ -121,9 +114,9 @@ class Crew:
 
     def wake_for(self, claimable: int) -> List[Slot]:
         """Workers to wake, now that so many attempts could begin; `set_going` does it, once the lock is free."""
-        if claimable <= 0 or (self.awake > 0 and self._mean < SHORT):
+        if claimable <= 0 or (self.awake > 0 and self.is_quick):
             return []
-        wanted = claimable if self._mean >= SHORT else 1
+        wanted = 1 if self.is_quick else claimable
         woken: List[Slot] = []
         while len(woken) < wanted and (self._parked or len(self._slots) < self._size):
             woken.append(self._unpark() if self._parked else self.add())
@@ -131,7 +124,7 @@ class Crew:
 
     def wants_watch(self, claimable: int) -> bool:
         """Work is there, and somebody could be woken for it who was not, or what was done may not be written."""
-        return claimable > 0 and (bool(self._parked) or len(self._slots) < self._size or self._mean < SHORT)
+        return claimable > 0 and (bool(self._parked) or len(self._slots) < self._size or self.is_quick)
 
     def look(self, claimable: int) -> List[Slot]:
         """The watch: whoever has not come back since the last look is slow, and no longer counted on.
@@ -144,7 +137,7 @@ class Crew:
                 slot.slow = True
                 self.awake -= 1
                 if slot.in_user_code:
-                    self._mean = max(self._mean, WATCH)
+                    self._mean, self.is_quick = max(self._mean, WATCH), False
             slot.seen = slot.turns
         return self.wake_for(claimable)
 

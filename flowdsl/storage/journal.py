@@ -115,15 +115,15 @@ class Journal:
     def append_all(self, batches: Sequence[Tuple[float, Sequence[Event]]]) -> int:
         """Write batches of events, each with its own moment, in one write; the seq of the first event."""
         first = self._seq
-        data = b""
+        texts: List[bytes] = []
         try:
             if self._fd < 0 or not self._whole:
                 raise self._unusable()
             for at, events in batches:
-                data += format_lines(events, self._seq, moment_text(at), self._spill, self._fixed)
+                texts.append(format_lines(events, self._seq, moment_text(at), self._spill, self._fixed))
                 self._seq += len(events)  # before the write: a number is never given twice
-            if data:
-                self._write(data)
+            if texts:
+                self._write(texts[0] if len(texts) == 1 else b"".join(texts))
         except OSError as exc:
             self._whole = False
             raise write_error(self.path / FILE, exc) from exc
