@@ -10,14 +10,17 @@ from __future__ import annotations
 import contextlib
 import io
 import pickle
+import sys
 import threading
 import weakref
+from functools import partial
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import cloudpickle
 
 from flowdsl.executors import buffers
 
+MINE = 2  # references to an object that nobody has but a local variable
 LARGE = 1 << 18  # bytes of a buffer: smaller ones go through the pipe, which takes as long
 
 
@@ -41,19 +44,25 @@ class Book:
         self._lock = threading.RLock()
         self._known: Dict[int, Tuple[weakref.ref[Any], Parcel]] = {}
         self._users: Dict[str, int] = {}  # objects that are known, by their file
+        self._made_for_us: List[Any] = []  # by the pickling itself: else their files would go before they are opened
 
     def parcel_of(self, value: Any) -> Optional[Parcel]:
         """The parcel of an object that has large buffers, made if need be; None where it is to be pickled whole."""
         if not self.places or not _is_large(value):
             return None
         with self._lock:  # whoever wants the same object waits for it
-            known = self._known.get(id(value))
-            if known is not None and known[0]() is value and buffers.exists(known[1].path):
-                return known[1]
+            known = self.known(value)
+            if known is not None:
+                return known
             parcel = self._make(value)
             if parcel is not None:
                 self.note(value, parcel)
             return parcel
+
+    def known(self, value: Any) -> Optional[Parcel]:
+        """The parcel of an object that was made, or opened, before."""
+        found = self._known.get(id(value))
+        return found[1] if found is not None and found[0]() is value and buffers.exists(found[1].path) else None
 
     def note(self, value: Any, parcel: Parcel) -> None:
         """Know the object again, until it is gone."""
@@ -75,7 +84,14 @@ class Book:
     def dumps(self, value: Any) -> bytes:
         """Any value as bytes; the large objects in it as parcels."""
         file = io.BytesIO()
-        _Pickler(file, self).dump(value)
+        pickler = _Pickler(file, self)
+        pickler.dump(value)
+        sent = pickler.sent
+        pickler.clear_memo()
+        while sent and self._free is not nothing:
+            one = sent.pop()
+            if sys.getrefcount(one) <= MINE:
+                self._made_for_us.append(one)
         return file.getvalue()
 
     def loads(self, data: Any) -> Any:
@@ -89,7 +105,8 @@ class Book:
     def _make(self, value: Any) -> Optional[Parcel]:
         file = io.BytesIO()
         apart: List[memoryview] = []
-        _Pickler(file, self, value, apart).dump(value)
+        whole = _in_one_piece(value)
+        _Pickler(file, self, whole, apart).dump(whole)
         written = buffers.write(self.places, apart) if apart else None
         return None if written is None else Parcel(file.getvalue(), *written)
 
@@ -98,28 +115,31 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """`root` is what is pickled itself; its large buffers are put into `apart`."""
 
     def __init__(self, file: Any, book: Book, root: Any = None, apart: Optional[List[memoryview]] = None) -> None:
-        super().__init__(file, protocol=5, buffer_callback=None if apart is None else self._put_apart)
+        super().__init__(file, protocol=5, buffer_callback=None if apart is None else partial(_put_apart, apart))
         self._book = book
         self._root = root
-        self._apart = apart
-
-    def _put_apart(self, buffer: pickle.PickleBuffer) -> bool:
-        """Whether the buffer stays in the pickle."""
-        try:
-            raw = buffer.raw()
-        except BufferError:  # it is not contiguous
-            return True
-        if raw.nbytes < LARGE or self._apart is None:
-            return True
-        self._apart.append(raw)
-        return False
+        self.sent: List[Any] = []  # objects that went as parcels
 
     def reducer_override(self, value: Any) -> Any:
         if hasattr(type(value), "nbytes") and value is not self._root:
-            parcel = self._book.parcel_of(value)
+            # What an object with buffers is made of goes into its own parcel, and may have been made just now.
+            parcel = self._book.parcel_of(value) if self._root is None else self._book.known(value)
             if parcel is not None:
+                self.sent.append(value)
                 return open_parcel, tuple(parcel)
         return super().reducer_override(value)
+
+
+def _put_apart(apart: List[memoryview], buffer: pickle.PickleBuffer) -> bool:
+    """Whether the buffer stays in the pickle. No method: a pickler in a circle would keep what it has pickled."""
+    try:
+        raw = buffer.raw()
+    except BufferError:  # it is not contiguous
+        return True
+    if raw.nbytes < LARGE:
+        return True
+    apart.append(raw)
+    return False
 
 
 def _is_large(value: Any) -> bool:
@@ -128,6 +148,13 @@ def _is_large(value: Any) -> bool:
         return bool(value.nbytes >= LARGE) and not getattr(dtype, "hasobject", False)
     except Exception:  # a class of the user's that means something else by it
         return False
+
+
+def _in_one_piece(value: Any) -> Any:
+    """A copy of a NumPy array that has gaps, as every second row of another has: NumPy would pickle it whole."""
+    if type(value).__name__ != "ndarray" or type(value).__module__ != "numpy":
+        return value
+    return value if value.flags.c_contiguous or value.flags.f_contiguous else value.copy()
 
 
 def open_parcel(rest: bytes, path: str, spans: Sequence[buffers.Span]) -> Any:

@@ -17,9 +17,11 @@ import pytest
 
 import flowdsl
 from flowdsl import Flow, Retry, RunFailed, Skip, TaskResultError
+from flowdsl.engine.check import check_batches
 from flowdsl.executors.inline import InlineExecutor
 from flowdsl.executors.processes import ProcessPool
 from flowdsl.executors.threads import ThreadExecutor
+from flowdsl.storage.reading import read_journal
 
 RUNS = [
     "inline",
@@ -61,7 +63,10 @@ def flow(log_dir: Path) -> Flow:
 
 
 def run(flow: Flow, executor: Any, **more: Any) -> flowdsl.Run:
-    return flow.run(executor=executor, display=None, raise_on_failure=False, **more)
+    """A run whose journal says nothing that may not be."""
+    done = flow.run(executor=executor, display=None, raise_on_failure=False, **more)
+    check_batches(read_journal(done.dir).batches, max_workers=more.get("max_workers", 5), limits=dict(flow.limits))
+    return done
 
 
 def counted(path: Path) -> int:
@@ -342,6 +347,7 @@ def test_cancel_ends_the_run_and_starts_nothing_new(flow: Flow, executor: Any) -
     assert "cancelled" in states
     assert states <= {"cancelled", "succeeded"}
     assert len(going.attempts) < 20
+    check_batches(read_journal(going.dir).batches, max_workers=2)
 
 
 def test_a_thousand_tasks_in_a_row_do_not_pile_up(flow: Flow, executor: Any) -> None:

@@ -96,6 +96,64 @@ def test_frames_and_what_is_deep_inside_a_result_are_mapped_too(flow: Flow) -> N
     pd.testing.assert_frame_equal(done["made"]["frame"].head(3), done["made"]["frame"].copy().head(3))
 
 
+@linux
+@pytest.mark.parametrize("part", ["every second number", "some columns", "backwards"])
+def test_a_part_of_an_array_with_gaps_is_mapped_too(flow: Flow, part: str) -> None:
+    whole = numbers().reshape(-1, 4)
+    value = {"every second number": numbers()[::2], "some columns": whole[:, 1:3], "backwards": whole[::-1]}[part]
+    flow.task(name="there")(lambda value: (value, look(value)))
+    there, (files, writeable, total) = run(flow, value=value)["there"]
+    assert "flowdsl-" in "".join(files)
+    assert (writeable, total) == (False, float(value.sum()))
+    assert np.array_equal(there, value)
+    assert value.flags.writeable, "that of the user is as it was"
+
+
+@linux
+@pytest.mark.parametrize("made_in", ["process", "thread"])
+def test_the_columns_of_an_arrow_table_are_mapped_and_freed(flow: Flow, made_in: str) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="Arrow tables are shared where pyarrow is installed")
+
+    @flow.task(isolation=made_in)
+    def made() -> Any:
+        import pyarrow
+
+        texts = ["text %d" % (number % 7) for number in range(SIZE)]
+        return pyarrow.table({"a": np.arange(SIZE), "b": np.arange(SIZE) * 0.5, "text": texts})
+
+    @flow.task
+    def looks(made: Any) -> Any:
+        buffers = [buffer for name in ("a", "b", "text") for buffer in made[name].chunk(0).buffers() if buffer]
+        return [mapped(buffer.address) for buffer in buffers], made["text"][8].as_py()
+
+    flow.task(name="twin")(lambda made: looks(made))
+    done = run(flow)
+    files, text = done["looks"]
+    assert len(files) == 4
+    assert all("flowdsl-" in "".join(file) for file in files)
+    assert done["twin"] == (files, text)
+    assert text == "text 1"
+    assert done["made"].equals(pyarrow.table(done["made"].to_pydict()))
+
+
+def test_an_array_that_is_made_for_the_journey_arrives(flow: Flow) -> None:
+    class Halves:
+        def __init__(self, first: Any, second: Any) -> None:
+            self.first, self.second = first, second
+
+        def __getstate__(self) -> Any:
+            return np.concatenate([self.first, self.second])
+
+        def __setstate__(self, whole: Any) -> None:
+            self.first, self.second = whole[: SIZE // 2].copy(), whole[SIZE // 2 :].copy()
+
+    flow.task(name="made")(lambda: Halves(np.zeros(SIZE // 2), np.ones(SIZE // 2)))
+    for number in range(3):
+        flow.task(name="c%d" % number)(lambda made: (float(made.first.sum()), float(made.second.sum())))
+    done = run(flow)
+    assert [done["c%d" % number] for number in range(3)] == [(0.0, SIZE / 2)] * 3
+
+
 def test_who_writes_into_a_shared_array_is_told_and_a_copy_helps(flow: Flow) -> None:
     flow.task(name="made")(numbers)
 
