@@ -302,7 +302,7 @@ def add_terminal(made: Views, flow: Flow, run: Run, log_dir: Path) -> None:
         flow_of(flow.name).run(log_dir=log_dir, display="none")
     made.text["RunFailed"] = str(caught.value)
     traceback = "\n".join(caught.value._render_traceback_())
-    made.text["error below a cell"] = re.sub("\x1b\\[(31|90|0)m", "", traceback)  # our own colours
+    made.text["error below a cell"] = re.sub("\x1b\\[(31|0)m", "", traceback)  # our own colours
     for what in ("--runs", "--tasks", "--attempts", "--failures", "--events"):
         done = CliRunner().invoke(main, ["logs", "--dir", str(log_dir), what])
         assert done.exit_code == 0

@@ -26,7 +26,7 @@ _CONTEXT = 2  # lines before the one at which it happened
 _ERROR_LINES = 10
 _WIDTH = 200  # columns
 _FRAME = re.compile(r'^ +File "([^"\n]+)", line (\d+), in (.+)$')
-_RED, _GREY, _PLAIN = "\x1b[31m", "\x1b[90m", "\x1b[0m"
+_RED, _PLAIN = "\x1b[31m", "\x1b[0m"  # no grey: in JupyterLab's dark theme it is nearly black
 
 
 class Frame(NamedTuple):
@@ -57,7 +57,7 @@ def _called(error: BaseException) -> List[str]:
     """Where the user called us: one line a frame."""
     frames = [Frame(f.filename, f.lineno or 0, f.name) for f in traceback.extract_tb(error.__traceback__)]
     own = [frame for frame in frames if not is_foreign(frame.file)][-_FRAMES:]
-    return [f"  {_GREY}{_place(frame)}:{_PLAIN} {_code(frame)}" for frame in own]
+    return [f"  {_place(frame)}: {_code(frame)}" for frame in own]
 
 
 def _failure(one: Failure, snapshot: Any) -> List[str]:
@@ -91,7 +91,7 @@ def _frames(text: str) -> List[str]:
             own += _with_context(frame)
         else:
             foreign += 1
-    return own + ([f"  {_GREY}\u2026 and {foreign} more frames, most of them in libraries{_PLAIN}"] if foreign else [])
+    return own + ([f"  \u2026 and {foreign} more frames, most of them in libraries"] if foreign else [])
 
 
 def _last_traceback(text: str) -> Iterable[Frame]:
@@ -104,7 +104,7 @@ def _last_traceback(text: str) -> Iterable[Frame]:
 
 
 def _with_context(frame: Frame) -> List[str]:
-    lines = [f"  {_GREY}{_place(frame)}, in {clean(frame.where)}{_PLAIN}"]
+    lines = [f"  {_place(frame)}, in {clean(frame.where)}"]
     width = len(str(frame.line))
     for number in range(max(1, frame.line - _CONTEXT), frame.line + 1):
         code = linecache.getline(frame.file, number).rstrip()
