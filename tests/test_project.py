@@ -170,3 +170,13 @@ def test_the_orchestrators_are_at_hand_at_the_top_too_and_loaded_only_then() -> 
         "assert TaskOrchestrator is flowdsl.orchestrator.TaskOrchestrator\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_suite_meets_ipykernel_6_on_the_oldest_python_and_the_latest_on_the_newest(project: Dict[str, Any]) -> None:
+    extras = project["project"]["optional-dependencies"]
+    for extra in ("test", "data", "notebook"):
+        asked = dict(one.split("; ")[::-1] for one in extras[extra] if one.startswith("ipykernel"))
+        assert asked["python_version < '3.9'"].startswith("ipykernel==6.")
+        assert (
+            asked["python_version >= '3.9'"].startswith("ipykernel>=") and "," not in asked["python_version >= '3.9'"]
+        )
