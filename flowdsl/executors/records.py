@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any, Dict, FrozenSet, Iterator, Mapping, NamedTuple, Set, Tuple
 
+from flowdsl.executors import current
+
 PLAIN = (str, int, float, bool, type(None))
+SENT = (*PLAIN, dict)
 OFF = ("args", "exc_info", "msg")  # of a record: they are sent as text
 
 Fields = Mapping[str, Any]
@@ -61,8 +65,11 @@ def is_heard(name: str) -> bool:
 
 
 def fields_of(record: logging.LogRecord) -> Fields:
-    """The record as plain values; of what `extra=` gave it, those that are plain."""
-    fields = {key: value for key, value in record.__dict__.items() if type(value) in PLAIN and key not in OFF}
+    """The record as plain values, with the attempt; of what `extra=` gave it, what is plain, and dicts as JSON."""
+    fields = {key: _plain(value) for key, value in record.__dict__.items() if type(value) in SENT and key not in OFF}
+    attempt = current.here()
+    if attempt is not None:
+        fields.update(flowdsl_task=attempt.task, flowdsl_attempt=attempt.attempt)
     try:
         text = record.getMessage()
     except Exception as exc:
@@ -70,6 +77,15 @@ def fields_of(record: logging.LogRecord) -> Fields:
     if record.exc_info and not record.exc_text:
         fields["exc_text"] = logging.Formatter().formatException(record.exc_info)
     return {**fields, "msg": text, "args": None, "exc_info": None}
+
+
+def _plain(value: Any) -> Any:
+    if type(value) is not dict:
+        return value
+    try:
+        return json.loads(json.dumps(value, default=repr))
+    except Exception as exc:  # keys that are no text, or a repr of the user's that raises
+        return {"unknown": "%s: %s" % (type(exc).__name__, exc)}
 
 
 def handle(fields: Fields) -> None:

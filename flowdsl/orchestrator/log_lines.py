@@ -30,11 +30,12 @@ class Entry(NamedTuple):
 
 
 class Correlate(logging.Filter):
-    """Gives the records of other libraries the attempt in which they were made; ours have it."""
+    """Gives the records of other libraries the attempt in which they were made, wherever that ran; ours have it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not isinstance(getattr(record, "fields", None), dict):
-            record.fields = correlation()
+            task, attempt = getattr(record, "flowdsl_task", None), getattr(record, "flowdsl_attempt", None)
+            record.fields = correlation() if task is None else {"taskId": task, "attempt": attempt}
         return True
 
 
@@ -54,8 +55,8 @@ class JsonLines(logging.Formatter):
                 line[key] = fields.pop(key)
         if fields:
             line["fields"] = fields
-        if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+        if record.exc_info or record.exc_text:  # of a record of another process there is the text alone
+            line["traceback"] = _traceback(self, record)
         return detail_text(line)
 
 
@@ -68,7 +69,11 @@ class Console(logging.Formatter):
         when = millisecond_text(record.created)[11:23]
         text = "%s %-5s %s" % (when, level_word(record.levelno), _one_line(record.getMessage()))
         text = "%s  [%s]" % (text, told) if told else text
-        return text + "\n" + self.formatException(record.exc_info) if record.exc_info else text
+        return text + "\n" + _traceback(self, record) if record.exc_info or record.exc_text else text
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    return formatter.formatException(record.exc_info) if record.exc_info else str(record.exc_text)
 
 
 def level_word(number: int) -> str:

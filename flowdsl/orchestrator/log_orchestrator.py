@@ -97,7 +97,10 @@ class LogOrchestrator(Log):
 
     def set_level(self, level: str) -> None:
         """Write lines of this level and graver ones."""
-        self.logger.setLevel(LEVELS[check_choice(level, "level", "LogOrchestrator", tuple(LEVELS))])
+        number = LEVELS[check_choice(level, "level", "LogOrchestrator", tuple(LEVELS))]
+        self.logger.setLevel(number)
+        for handler in self._handlers:  # which hears of loggers below, too, that may have levels of their own
+            handler.setLevel(number)
 
     def add_filter(self, keep: Callable[[logging.LogRecord], bool]) -> Callable[[logging.LogRecord], bool]:
         """Write only records for which `keep(record)` is true; their fields are in ``record.fields``. Returns it."""

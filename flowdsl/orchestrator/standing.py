@@ -108,6 +108,8 @@ def why(now: Standing) -> str:
     if now.cause_task:
         blame = "task %r: %s" % (now.cause_task, now.cause)
         return "%s (%s)" % (now.error, blame) if now.error else blame
+    if now.state in (st.CANCELLED, st.INTERRUPTED) and now.cause != "external":  # what it said last is no reason
+        return "%s; an attempt had failed: %s" % (cause, now.error) if now.error else cause
     return now.error or now.message or cause
 
 
@@ -136,6 +138,6 @@ def described(entry: Entry, now: Standing) -> Dict[str, Any]:
         "startTime": None if now.started_at is None else millisecond_text(now.started_at),
         "endTime": None if now.ended_at is None else millisecond_text(now.ended_at),
         "duration": now.duration,
-        "error": why(now) if now.state in st.DONE_BADLY or now.error else None,
+        "error": now.error if now.state in st.OPEN else None if now.state in st.DONE_WELL else why(now),
         "runId": now.run_id or None,
     }

@@ -12,7 +12,13 @@ from flowdsl.storage.records import STATUS
 __all__ = ["BY_HAND", "STATE_OF", "STATUSES", "STATUS_OF", "check_change"]
 
 # Why a task is in its state: the engine's causes, and one that only a queue has.
-CAUSES: Mapping[str, str] = {**st.CAUSES, "external": "somebody set it by hand, with update_task_state"}
+CAUSES: Mapping[str, str] = {
+    **st.CAUSES,
+    "external": "somebody set it by hand, with update_task_state",
+    "task_cancelled": "it was cancelled",
+    "cancel_requested": "it, or its whole run, was cancelled",
+    "process_died": "its process died in the middle",
+}
 
 STATUS_OF: Mapping[str, str] = STATUS  # the status word of every state of the engine
 STATUSES: Tuple[str, ...] = tuple(dict.fromkeys(STATUS_OF.values()))

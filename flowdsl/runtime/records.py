@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import traceback
 from typing import Optional
 
 from flowdsl.executors import records
@@ -42,7 +43,15 @@ class Records:
             try:
                 records.handle(fields)
             except Exception:  # a filter, or a handler that does not keep its errors to itself
-                logging.getLogger("flowdsl").exception("a handler of logger %r raised", fields.get("name"))
+                _complain("a handler of logger %r raised" % fields.get("name"))
         if self._dropped:
             text = "%d log records of worker processes were dropped: handlers are slower than they come"
             logging.getLogger("flowdsl").warning(text, self._dropped)
+
+
+def _complain(text: str) -> None:
+    """Say so where logs go, or, when the handler that raised hears that too, where logging itself says such things."""
+    try:
+        logging.getLogger("flowdsl").exception(text)
+    except Exception:
+        traceback.print_exc()

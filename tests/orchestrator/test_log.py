@@ -219,3 +219,60 @@ def test_a_directory_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(LogWriteError, match="cannot write"):
         LogOrchestrator(tmp_path / "file" / "logs")
+
+
+@pytest.mark.slow
+def test_lines_of_a_worker_process_carry_its_task_and_its_fields(tmp_path: Path, log_dir: Path) -> None:
+    def work(context: Any) -> None:
+        import logging
+
+        context.log.info("ours", {"n": 1, "deep": {"a": [1, 2]}, "odd": {3}})
+        logging.getLogger("library").warning("theirs")
+        try:
+            raise KeyError("lost")
+        except KeyError:
+            context.log.error("failed")
+
+    with LogOrchestrator(tmp_path / "root", name="", level="warn") as root, LogOrchestrator(tmp_path / "own") as log:
+        with TaskOrchestrator(task_log_dir=log_dir, isolation="process") as orchestrator:
+            orchestrator.handler("work", work)
+            orchestrator.execute_task(orchestrator.add_task(action="work"))
+        frames = (root.logs, log.logs)
+        for _ in range(200):
+            if [len(logs()) for logs in frames] == [2, 2]:
+                break
+            threading.Event().wait(0.05)
+        for logs in frames:
+            assert logs()["taskId"].tolist() == ["task_001"] * 2
+            assert logs()["attempt"].tolist() == [1, 1]
+            assert "KeyError: 'lost'" in logs()["error"].tolist()[1]
+        assert root.logs()["message"].tolist() == ["theirs", "failed"]
+        assert log.logs()["fields"].tolist() == [{"n": 1, "deep": {"a": [1, 2]}, "odd": "{3}"}, {}]
+
+
+@pytest.mark.slow
+def test_a_handler_that_raises_for_each_record_of_a_worker_costs_no_other_its_records(
+    log: LogOrchestrator, log_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise ValueError("broken handler")
+
+    def work(context: Any) -> None:
+        for number in range(3):
+            context.log.info("line", n=number)
+
+    broken = Broken()
+    logging.getLogger().addHandler(broken)
+    try:
+        with TaskOrchestrator(task_log_dir=log_dir, isolation="process") as orchestrator:
+            orchestrator.handler("work", work)
+            orchestrator.execute_task(orchestrator.add_task(action="work"))
+        for _ in range(200):
+            if len(log.logs()) == 3:
+                break
+            threading.Event().wait(0.05)
+    finally:
+        logging.getLogger().removeHandler(broken)
+    assert [fields["n"] for fields in log.logs()["fields"]] == [0, 1, 2]
+    assert "broken handler" in capsys.readouterr().err

@@ -11,7 +11,8 @@ import pytest
 
 from flowdsl import ConfigError, FlowError
 from flowdsl.orchestrator import TaskOrchestrator
-from tests.orchestrator.making import make, status, statuses
+from flowdsl.orchestrator.statuses import CAUSES
+from tests.orchestrator.making import hear, make, status, statuses
 
 
 def test_the_frame_of_an_empty_queue_has_the_dtypes_of_a_full_one(orchestrator: TaskOrchestrator) -> None:
@@ -66,6 +67,50 @@ def test_a_running_task_is_cancelled_and_the_others_of_its_run_go_on(log_dir: Pa
         assert run.wait(20) and orchestrator.wait(20)
         assert statuses(orchestrator) == {task: "cancelled", after: "cancelled", beside: "completed"}
         assert orchestrator.logs()["status"].tolist() == ["cancelled", "cancelled", "completed"]
+
+
+def test_a_task_that_is_cancelled_alone_is_told_of_in_the_same_way_everywhere(log_dir: Path) -> None:
+    with make(log_dir, retry_attempts=1, retry_delay=30) as orchestrator:
+        orchestrator.handler("endless", endless)
+        heard = hear(orchestrator)
+        running, waits, retries = (
+            orchestrator.add_task(action="endless", task_id="running"),
+            orchestrator.add_task(action="add", dependencies=["running"], task_id="waits"),
+            orchestrator.add_task(action="fail", target="luck", task_id="retries"),
+        )
+        run = orchestrator.execute_all(start=True)
+        while (status(orchestrator, running), status(orchestrator, retries)) != ("in-progress", "retrying"):
+            time.sleep(0.005)
+        assert orchestrator.cancel(running) and orchestrator.cancel(retries)
+        assert run.wait(20) and orchestrator.wait(20)
+        ids = [running, waits, retries]
+        because = CAUSES["task_cancelled"]
+        errors = [because, "task 'running': upstream_cancelled", because + "; an attempt had failed: no luck"]
+        assert sorted(one["taskId"] for name, one in heard if name == "taskCancelled") == sorted(ids)
+        assert {one["causeTask"] for name, one in heard if one.get("taskId") == waits and name != "taskAdded"} == {
+            running
+        }
+        assert heard[-1] == ("queueDrained", {"tasks": {"cancelled": 3}})
+        assert not any(name in ("taskFailed", "taskComplete") for name, _ in heard)
+        queue, logs = orchestrator.queue(), orchestrator.logs().set_index("taskId").loc[ids]
+        assert queue["status"].tolist() == logs["status"].tolist() == ["cancelled"] * 3
+        assert queue["error"].tolist() == logs["error"].tolist() == errors
+        assert queue["attempts"].tolist() == [1, 0, 1]
+        assert [orchestrator.get_task_status(task)["error"] for task in ids] == errors
+        attempts = orchestrator.performance().attempts.set_index("taskId")["state"].to_dict()
+        assert attempts == {running: "cancelled", retries: "failed"}
+        assert orchestrator.performance().summary["completed"] == 0
+        assert run.tasks.set_index("task").loc[ids, "state"].tolist() == ["cancelled"] * 3
+    with make(log_dir) as later:
+        assert later.queue()["error"].tolist() == errors
+        assert later.execute_all() == {}
+
+
+def test_a_reason_that_was_given_by_hand_is_the_error(orchestrator: TaskOrchestrator) -> None:
+    task = orchestrator.add_task(action="one")
+    orchestrator.update_task_state(task, {"status": "cancelled", "message": "no longer needed"})
+    assert orchestrator.get_task_status(task)["error"] == "no longer needed"
+    assert orchestrator.logs()["error"].tolist() == ["no longer needed"]
 
 
 def endless(context: Any) -> None:
