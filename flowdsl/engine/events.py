@@ -121,6 +121,14 @@ class Ended(NamedTuple):
     detail: Optional[Mapping[str, Any]] = None
 
 
+class Ran(NamedTuple):
+    """`Begun` and `Ended` at once, of an attempt that was over before anybody told of its begin."""
+
+    ended: Ended
+    began: float  # seconds since the run's start; `now` is when it ended
+    detail: Optional[Mapping[str, Any]] = None  # as that of `Begun`
+
+
 class Lost(NamedTuple):
     """The worker died before it began the attempt: no attempt is charged."""
 

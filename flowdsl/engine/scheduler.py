@@ -80,6 +80,7 @@ class Scheduler:
             ev.Begun: self._begun,
             ev.Note: self._note,
             ev.Ended: self._ended,
+            ev.Ran: self._ran,
             ev.Lost: self._on_lost,
             ev.Returned: self._returned,
             ev.Sized: self._sized,
@@ -297,6 +298,15 @@ class Scheduler:
         """Nothing is known of this attempt that would have to be forgotten at its end."""
         known = self._stopping or self._lost or self._batches.began or self._batches.left
         return not known and not self._table.uses[number] and self._table.policies[number].timeout is None
+
+    def _ran(self, message: ev.Ran, now: float, events: List[Event], effects: List[Any]) -> None:
+        """The first event is that of the begin, where the attempt was launched and had not begun."""
+        ended = message.ended
+        number = self._table.number[ended.task]
+        if number in self._launched and self._table.attempts[number] == ended.attempt:
+            self._launched.discard(number)
+            self._begin(number, message.detail, message.began, events)
+        self._ended(ended, now, events, effects)
 
     def _never_began(self, number: int, message: ev.Ended, now: float, events: List[Event], effects: List[Any]) -> bool:
         """True where the executor refused the attempt, or gave it back when it was told to stop."""

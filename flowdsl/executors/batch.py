@@ -12,8 +12,8 @@ from flowdsl.executors.standing import PLAIN
 MOST = 4_000  # members of a batch: tickets for all of them fit into a pipe of the least size
 
 PackedPolicy = Tuple[bool, bytes]
-Arguments = Tuple[str, int, Any, Any]  # task, attempt, args, kwargs
-PackedMember = Tuple[int, Any]  # the place of its policy, and its arguments: bytes where they are not plain data
+# The place of its policy, then task, attempt, args and kwargs, or the bytes of those where they are not plain data.
+PackedMember = Tuple[Any, ...]
 
 
 class Packer:
@@ -28,21 +28,25 @@ class Packer:
         self._last: Optional[Call] = None
         self._place_of_last = 0
 
-    def add(self, task: str, attempt: int, call: Call) -> None:
-        """One attempt more; raises Unpicklable, and is as it was, where that cannot be sent."""
+    def add(self, task: str, attempt: int, call: Call) -> bool:
+        """One attempt more; whether its arguments are plain, so that nobody has to keep them.
+
+        Raises Unpicklable, and is as it was, where it cannot be sent.
+        """
         function, args, kwargs, verify, retry = call
         try:
             last = self._last
             if last is None or last[0] is not function or last[3] is not verify or last[4] is not retry:
                 self._place_of_last = self._place(call)
                 self._last = call
+            place = self._place_of_last
             if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, kwargs.values())):
-                packed: Any = (task, attempt, args, kwargs)
-            else:
-                packed = self._book.dumps((task, attempt, tuple(args), dict(kwargs)))
+                self._members.append((place, task, attempt, args, kwargs))
+                return True
+            self._members.append((place, self._book.dumps((task, attempt, tuple(args), dict(kwargs)))))
+            return False
         except Exception as exc:
             raise payload.refused(task, call, exc) from exc
-        self._members.append((self._place_of_last, packed))
 
     def _place(self, call: Call) -> int:
         policy = (call.function, call.verify, call.retry)
@@ -63,15 +67,14 @@ class Opened(NamedTuple):
 
     policies: List[PackedPolicy]
     known: Dict[int, pickling.Policy]
-    place: int
-    packed: Any
+    member: PackedMember
 
     def open(self) -> payload.Attempt:
-        policy = self.known.get(self.place)
+        place, *packed = self.member
+        policy = self.known.get(place)
         if policy is None:
-            policy = self.known[self.place] = pickling.load_policy(*self.policies[self.place])
-        packed = self.packed
-        task, attempt, args, kwargs = sharing.mine.loads(packed) if type(packed) is bytes else packed
+            policy = self.known[place] = pickling.load_policy(*self.policies[place])
+        task, attempt, args, kwargs = packed if len(packed) > 1 else sharing.mine.loads(packed[0])
         function, verify, retry = policy
         return task, attempt, Call(function, args, kwargs, verify, retry)
 
@@ -80,4 +83,4 @@ def unpack(data: payload.Bytes) -> List[Callable[[], payload.Attempt]]:
     """The attempts of a batch, in order; each is opened when it is called, in its turn."""
     policies, members = pickle.loads(data)
     known: Dict[int, pickling.Policy] = {}
-    return [Opened(policies, known, place, packed).open for place, packed in members]
+    return [Opened(policies, known, member).open for member in members]

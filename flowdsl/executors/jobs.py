@@ -22,8 +22,8 @@ from typing import (
 )
 
 from flowdsl.errors import FlowError, WorkerDied
-from flowdsl.executors.base import Detail, Listener, Member
-from flowdsl.executors.outcome import Outcome
+from flowdsl.executors.base import Detail, Listener
+from flowdsl.executors.outcome import Call, Outcome
 from flowdsl.executors.sharing import NO_BOOK, Book
 
 if TYPE_CHECKING:
@@ -80,10 +80,14 @@ class Work(NamedTuple):
 class AttemptJob:
     """One attempt of a run; it takes itself out of `going` when it has ended."""
 
-    __slots__ = ("_call", "_going", "_listener", "attempt", "book", "load", "task", "unwanted")
+    __slots__ = ("_call", "_going", "_listener", "attempt", "book", "key", "load", "task", "unwanted")
 
-    def __init__(self, member: Member, book: Book, listener: Listener, going: Dict[Key, AttemptJob]) -> None:
-        self.task, self.attempt, self._call = member  # the call, so that the files of its arguments stay
+    def __init__(
+        self, key: Key, call: Optional[Call], book: Book, listener: Listener, going: Dict[Key, AttemptJob]
+    ) -> None:
+        self.key = key
+        self.task, self.attempt = key
+        self._call = call  # so that the files of its arguments stay
         self.book = book
         self.unwanted = False
         self.load: Optional[Load] = None
@@ -103,19 +107,19 @@ class AttemptJob:
         self._listener.printed(self.task, self.attempt, data, len(data))
 
     def ended(self, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0) -> None:
-        self._going.pop((self.task, self.attempt), None)
+        self._going.pop(self.key, None)
         self._listener.ended(self.task, self.attempt, outcome, mechanism, detail, ago)
 
     def ran(self, outcome: Outcome, detail: Detail, begun_at: float, ended_at: float) -> None:
-        self._going.pop((self.task, self.attempt), None)
+        self._going.pop(self.key, None)
         self._listener.ran(self.task, self.attempt, outcome, detail, begun_at, ended_at)
 
     def lost(self) -> None:
-        self._going.pop((self.task, self.attempt), None)
+        self._going.pop(self.key, None)
         self._listener.lost(self.task, self.attempt)
 
     def returned(self) -> None:
-        self._going.pop((self.task, self.attempt), None)
+        self._going.pop(self.key, None)
         self._listener.returned(self.task, self.attempt)
 
     def together(self) -> ContextManager[None]:

@@ -133,23 +133,23 @@ class ProcessBackend:
         except payload.Unpicklable as exc:
             self._refuse(key, exc)
             return
-        self._fleet.start(Work(pipe.WORK, data, (self._job(Member(task, attempt, call)),)), self._around)
+        self._fleet.start(Work(pipe.WORK, data, (self._job(task, attempt, call),)), self._around)
 
     def launch_batch(self, members: Sequence[Member]) -> None:
         """Give them to one worker, in one message; what cannot be sent ends at once, those that are too many return."""
         packer = batch.Packer(self._book)
-        sent: List[Member] = []
-        for member in members[: batch.MOST]:
+        jobs: List[AttemptJob] = []
+        for task, attempt, call in members[: batch.MOST]:
             try:
-                packer.add(*member)
+                keeps = None if packer.add(task, attempt, call) else call
             except payload.Unpicklable as exc:
-                self._refuse((member.task, member.attempt), exc)
+                self._refuse((task, attempt), exc)
             else:
-                sent.append(member)
+                jobs.append(self._job(task, attempt, keeps))
         for task, attempt, _ in members[batch.MOST :]:
             self._fleet.call(partial(self._listener.returned, task, attempt))
-        if sent:
-            self._fleet.start(Work(pipe.BATCH, packer.data(), tuple(map(self._job, sent))), self._around)
+        if jobs:
+            self._fleet.start(Work(pipe.BATCH, packer.data(), jobs), self._around)
 
     def stop(self, task: str, attempt: int) -> None:
         with self._lock:
@@ -169,12 +169,13 @@ class ProcessBackend:
         self._fleet.let_go()
         self._run_is_over()
 
-    def _job(self, member: Member) -> AttemptJob:
-        key = (member.task, member.attempt)
-        job = AttemptJob(member, self._book, self._listener, self._jobs)
+    def _job(self, task: str, attempt: int, call: Optional[Call]) -> AttemptJob:
+        key = (task, attempt)
+        job = AttemptJob(key, call, self._book, self._listener, self._jobs)
         with self._lock:
-            job.unwanted = key in self._unwanted
-            self._unwanted.discard(key)
+            if self._unwanted and key in self._unwanted:
+                self._unwanted.discard(key)
+                job.unwanted = True
             self._jobs[key] = job
         return job
 

@@ -74,14 +74,26 @@ class Core:
         """Seconds since the run's start, by the monotonic clock."""
         return time.monotonic() - self._zero
 
+    def at(self, moment: float) -> float:
+        """That moment of the monotonic clock as seconds since the run's start."""
+        return moment - self._zero
+
     def feed(
-        self, message: Any, now: float, outcome: Optional[Outcome] = None, claim: Optional[ev.Claim] = None
+        self,
+        message: Any,
+        now: float,
+        outcome: Optional[Outcome] = None,
+        claim: Optional[ev.Claim] = None,
+        began: Optional[float] = None,
     ) -> None:
         """Give the machine one input; `outcome` is what an `Ended` stands for, `claim` what its worker asks for next.
 
-        Both at once, because a second call costs 1 us an attempt.
+        Both at once, because a second call costs 1 us an attempt. `began` dates the first event of a `Ran`.
         """
         events, effects = self.scheduler.handle(message, now, claim)
+        if began is not None and events and events[0].event == ev.ATTEMPT_STARTED:
+            self.stage(began)
+            self._staged.append((self._moment(began), [events.pop(0)]))
         if events:
             self._events += events
             first = events[0]

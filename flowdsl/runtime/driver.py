@@ -126,6 +126,7 @@ class Driver:
         self._begun = False
         self._said: Dict[str, Mapping[str, Any]] = {}  # by worker, what it said with its last begin
         self._fixed: Set[str] = set()
+        self._fixed_last: Detail = None  # of them
         self._looked = 0.0
         self._cancels: Deque[Union[ev.Cancel, ev.CancelTask]] = deque()
         self._mine = threading.local()  # `waiting`: orders of a thread that is carrying some out
@@ -205,6 +206,8 @@ class Driver:
         elif worker not in self._fixed:
             self._fixed.add(worker)
             self.core.fix(detail)
+        else:
+            self._fixed_last = detail
 
     def ended(
         self, task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0
@@ -215,9 +218,21 @@ class Driver:
         self._report(ended(task, attempt, outcome, mechanism, merged), outcome, ago)
 
     def ran(self, task: str, attempt: int, outcome: Outcome, detail: Detail, begun_at: float, ended_at: float) -> None:
-        now = time.monotonic()
-        self.begun(task, attempt, detail, now - begun_at)
-        self.ended(task, attempt, outcome, "", None, now - ended_at)
+        if self.scribe.notes:  # which lie between the two
+            now = time.monotonic()
+            self.begun(task, attempt, detail, now - begun_at)
+            self.ended(task, attempt, outcome, "", None, now - ended_at)
+            return
+        if detail is not None and detail is not self._fixed_last:
+            self._fix(detail)
+        core = self.core
+        over = ended(task, attempt, outcome, "", self.scribe.end(task, attempt, detail_of(outcome)))
+        report = (ev.Ran(over, core.at(begun_at), detail), outcome, core.at(ended_at))
+        reports = getattr(self._mine, "reports", None)
+        if reports is None:
+            self._take((report,))
+        else:
+            reports.append(report)
 
     def lost(self, task: str, attempt: int) -> None:
         self._report(ev.Lost(task, attempt), None)
@@ -272,8 +287,13 @@ class Driver:
                 self._let_in()
                 now, then = core.now(), 0.0
                 for message, outcome, at in reports:
-                    then = max(min(at, now), core.latest, then)
-                    core.feed(message, then, outcome)
+                    if type(message) is ev.Ran:
+                        began = max(min(message.began, now), core.latest, then)
+                        then = max(min(at, now), began)
+                        core.feed(message, then, outcome, None, began)
+                    else:
+                        then = max(min(at, now), core.latest, then)
+                        core.feed(message, then, outcome)
                     if then < now:
                         core.stage(then)
                 orders = self._move_on(now)

@@ -72,7 +72,7 @@ def prepare(
         on_failure=options.on_failure,
         remember=lambda clock: historian.keep(journal.path, clock, lambda name: function_name(graph[name])),
     )
-    listener.driver = driver
+    listener.driver, listener.ran = driver, driver.ran
     driver.run_id, driver.dir, driver.expected = run_id, journal.path, foreseen
     return driver
 
@@ -81,15 +81,13 @@ class _Later:
     """Stands for the driver until it is made."""
 
     driver: Driver
+    ran: Callable[..., None]  # the driver's own, because it is called for every short attempt
 
     def begun(self, *report: Any, **more: Any) -> None:
         self.driver.begun(*report, **more)
 
     def ended(self, *report: Any) -> None:
         self.driver.ended(*report)
-
-    def ran(self, *report: Any) -> None:
-        self.driver.ran(*report)
 
     def lost(self, *report: Any) -> None:
         self.driver.lost(*report)

@@ -76,6 +76,20 @@ def test_a_task_that_holds_a_named_limit_goes_out_alone_and_is_no_ones_companion
     assert run(CLAIM) == ["launch t2#1"]
 
 
+def test_begin_and_end_may_be_told_at_once() -> None:
+    run = warmed(6)
+    assert batch(run) == ["launchbatch each[1]#1 each[2]#1 each[3]#1"]
+    ended = returned("each[1]")
+    assert run(ev.Ran(ended, 1.02), at=1.03) == [
+        "each[1]#1 ready>running started",
+        "each[1]#1 running>succeeded returned",
+    ]
+    assert run(ev.Ran(ended, 1.02)) == [], "once"
+    died = ev.Ran(raised("each[2]", cause="worker_died"), 1.03)
+    assert run(died, at=1.04)[-1] == "each[2]#1 running>failed worker_died"
+    assert run.machine.busy == 1
+
+
 def test_what_is_given_back_while_another_member_runs_may_go_out_elsewhere() -> None:
     run = Script(task("each", over="", kind=POOL), workers=2)
     run(ev.Sized("each", 20))
