@@ -108,3 +108,17 @@ def test_a_follower_hears_of_everything_that_the_journal_has(log_dir: Path, monk
     flow.task("a")(int)
     run = flow.run(display="none")
     assert [event.event for _, event in heard] == run.events["event"].tolist()
+
+
+def test_the_timeline_of_a_run_that_goes_on_reaches_to_now(log_dir: Path) -> None:
+    go_on = threading.Event()
+    flow = Flow("going", log_dir=log_dir)
+    flow.task("waits")(lambda: go_on.wait(20))
+    run = flow.start(display="none")
+    while not run.snapshot().attempts:
+        time.sleep(0.005)
+    time.sleep(0.05)  # in which nothing is told
+    (bar,) = run.timeline().frame.itertuples()
+    go_on.set()
+    assert run.wait(20)
+    assert (bar.state, bar.end_s - bar.start_s >= 0.05) == ("running", True)
