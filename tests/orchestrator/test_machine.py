@@ -238,5 +238,7 @@ class Orders(RuleBasedStateMachine):
 
 # A failure is told as it was met: to look for a shorter one takes minutes, since every step writes files.
 AS_MET = (Phase.explicit, Phase.reuse, Phase.generate)
-Orders.TestCase.settings = settings(max_examples=25, stateful_step_count=20, phases=AS_MET, report_multiple_bugs=False)
+Orders.TestCase.settings = settings(
+    max_examples=settings().max_examples // 4, stateful_step_count=20, phases=AS_MET, report_multiple_bugs=False
+)
 TestOrders = pytest.mark.timeout(400)(pytest.mark.slow(Orders.TestCase))

@@ -342,6 +342,7 @@ def test_a_kind_of_executor_may_differ_from_map_to_map(flow: Flow) -> None:
     assert found["near"] == [True, True, True]
 
 
+@pytest.mark.once
 def test_ten_thousand_items_are_run_and_kept_in_order(flow: Flow) -> None:
     found = run(squares(flow), n=10_000)
     assert found["plus"] == [n * n + 1 for n in range(10_000)]
