@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.events import Event
 from flowdsl.engine.maps import Blame, Maps, item_name, item_upstream
 from flowdsl.engine.policy import Node, Policy
-from flowdsl.engine.queue import Key
+from flowdsl.engine.queue import Key, ReadyQueue
 
 Detail = Optional[Mapping[str, Any]]
 
@@ -19,10 +19,10 @@ _new = tuple.__new__  # of a NamedTuple: a third of the cost of its own construc
 
 
 class TaskTable:
-    """Every state of every task changes here, by the one table of transitions; `on_ready` hears of tasks to queue."""
+    """Every state of every task changes here, by the one table of transitions; what becomes ready joins the queue."""
 
-    def __init__(self, on_ready: Callable[[int], None]) -> None:
-        self._on_ready = on_ready
+    def __init__(self, queue: ReadyQueue) -> None:
+        self._queue = queue
         self.open = 0  # tasks that have not ended
         self.number: Dict[str, int] = {}
         self.names: List[str] = []
@@ -112,7 +112,14 @@ class TaskTable:
         before = self.states[number]
         state = self.states[number] = _TRANSITIONS[before, cause]
         events.append(_new(Event, (ev.TASK_READY, self.names[number], 0, before, state, cause, "", "", "", None)))
-        self._on_ready(number)
+        self.push(number)
+
+    def push(self, number: int) -> None:
+        """It waits for a worker; a mapped task, which needs none, for its sizes."""
+        if self.maps.nodes and number in self.maps.nodes:
+            self.maps.unasked.append(number)
+        else:
+            self._queue.push(self.policies[number].kind, self.keys[number])
 
     def succeed(self, number: int, detail: Detail, events: List[Event]) -> None:
         """The attempt in hand has succeeded: what `move` and `settle` do, for what happens most."""

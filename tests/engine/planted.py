@@ -1,25 +1,32 @@
-"""Machines with a fault in them, each of which the simulation has to catch."""
+"""Faults of the machine or of one of its parts, each of which the simulation has to catch."""
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional, Type
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
+from flowdsl.engine.cancels import Cancels
+from flowdsl.engine.ends import Ends
 from flowdsl.engine.events import Event
+from flowdsl.engine.launches import Launches
 from flowdsl.engine.policy import Kind
-from flowdsl.engine.scheduler import Scheduler
+from flowdsl.engine.retries import Retries
+from flowdsl.engine.scheduler import Scheduler, Step
+from flowdsl.engine.slots import Slots
+from flowdsl.engine.stops import Stops
+from flowdsl.engine.table import TaskTable
 from flowdsl.engine.timers import Timers
 
 
-class OneAttemptTooMany(Scheduler):
+class OneAttemptTooMany(Retries):
     """Counts retries from 0."""
 
-    def _delay_before_retry(self, number: int, now: float) -> Optional[float]:
+    def delay(self, number: int, now: float) -> Optional[float]:
         policy = self._table.policies[number]
-        if self._halt is None and self._table.attempts[number] == policy.retry.retries + 1:
+        if self._standing.halt is None and self._table.attempts[number] == policy.retry.retries + 1:
             return 0.0
-        return super()._delay_before_retry(number, now)
+        return super().delay(number, now)
 
 
 class OneSlotTooMany(Scheduler):
@@ -32,15 +39,20 @@ class OneSlotTooMany(Scheduler):
 class LostWakeUp(Scheduler):
     """Forgets a task that becomes ready while all workers are busy."""
 
-    def _push(self, number: int) -> None:
-        if self.busy < self.max_workers:
-            super()._push(number)
+    def __init__(self, kinds: Mapping[str, Kind], **options: Any) -> None:
+        super().__init__(kinds, **options)
+        self._push = self._table.push
+        self._table.push = self._push_where_one_is_free  # type: ignore[method-assign]
+
+    def _push_where_one_is_free(self, number: int) -> None:
+        if self.busy < self._slots.max_workers:
+            self._push(number)
 
 
-class LostWakeUpAtALimit(Scheduler):
+class LostWakeUpAtALimit(Slots):
     """Gives a share of a limit back, and tells nobody who waits for it."""
 
-    def _free_slot(self, number: int) -> None:
+    def free(self, number: int) -> None:
         self.busy -= 1
         for name in self._table.uses[number]:
             self._queue._free[name] += 1
@@ -59,23 +71,26 @@ class StartsTooEarly(Scheduler):
 class TakesALateResult(Scheduler):
     """Does not look at the attempt's number."""
 
-    def _ended(self, message: ev.Ended, now: float, events: List[Event], effects: List[Any]) -> None:
-        latest = self.attempt_number(message.task)
-        super()._ended(message._replace(attempt=latest), now, events, effects)
+    def handle(self, message: Any, now: float, then: Any = None) -> Step:
+        return super().handle(latest(self, message, ev.Ended), now, then)
 
 
 class TakesALateNote(Scheduler):
     """Believes whatever is said of an attempt, whether it is the latest one or not."""
 
-    def _note(self, message: ev.Note, now: float, events: List[Event], effects: List[Any]) -> None:
-        latest = self.attempt_number(message.task)
-        super()._note(message._replace(attempt=latest), now, events, effects)
+    def handle(self, message: Any, now: float, then: Any = None) -> Step:
+        return super().handle(latest(self, message, ev.Note), now, then)
 
 
-class FreesTheSlotOfABatchTooEarly(Scheduler):
+def latest(machine: Scheduler, message: Any, what: type) -> Any:
+    """A report of this type, as if it were of the latest attempt."""
+    return message._replace(attempt=machine.attempt_number(message.task)) if type(message) is what else message
+
+
+class FreesTheSlotOfABatchTooEarly(Slots):
     """Takes the end of one member for that of the batch."""
 
-    def _free_slot(self, number: int) -> None:
+    def free(self, number: int) -> None:
         self._batches.leave(number)
         self.busy -= 1
         if self._table.uses[number]:
@@ -85,8 +100,9 @@ class FreesTheSlotOfABatchTooEarly(Scheduler):
 class ForgetsWhatIsGivenBack(Scheduler):
     """Does not hear that an attempt was given back."""
 
-    def _returned(self, message: ev.Returned, now: float, events: List[Event], effects: List[Any]) -> None:
-        return
+    def __init__(self, kinds: Mapping[str, Kind], **options: Any) -> None:
+        super().__init__(kinds, **options)
+        self._handlers[ev.Returned] = lambda *message: None
 
 
 class EndsAMapTooEarly(Scheduler):
@@ -99,35 +115,32 @@ class EndsAMapTooEarly(Scheduler):
             items.open = 1
 
 
-class LeaksALimit(Scheduler):
+class LeaksALimit(Launches):
     """Keeps the share of a limit when a worker dies before it began."""
 
-    def _take_back(self, number: int) -> Any:
+    def take_back(self, number: int) -> Any:
         uses, self._table.uses[number] = self._table.uses[number], ()
         try:
-            return super()._take_back(number)
+            return super().take_back(number)
         finally:
             self._table.uses[number] = uses
 
 
-class FreesALimitTooEarly(Scheduler):
+class FreesALimitTooEarly(Slots):
     """Lets others use the limits of a thread that was left behind and is still going."""
 
-    def _abandon(self, number: int) -> None:
-        super()._abandon(number)
+    def abandon(self, number: int) -> None:
+        super().abandon(number)
         self._queue.give_back(self._table.uses[number])
 
 
-class RetriesBesideItself(Scheduler):
+class RetriesBesideItself(Ends):
     """Retries beside an attempt that was left behind, without being told that it may."""
 
-    def __init__(self, kinds: Mapping[str, Kind], **options: Any) -> None:
-        bold = {name: kind._replace(retries_timeouts=True) for name, kind in kinds.items()}
-        super().__init__(bold, **options)
-
-    def _not_succeeded(self, number: int, *rest: Any) -> None:
+    def not_succeeded(self, number: int, *rest: Any) -> None:
         state, cause, retryable, mechanism, *others = rest
-        super()._not_succeeded(number, state, cause, retryable, mechanism.replace("abandoned", "killed"), *others)
+        retryable = retryable or mechanism == "abandoned"
+        super().not_succeeded(number, state, cause, retryable, mechanism.replace("abandoned", "killed"), *others)
 
 
 class RetriesTooSoon(Scheduler):
@@ -137,53 +150,45 @@ class RetriesTooSoon(Scheduler):
         super()._tick(message, now + 0.1, events, effects)
 
 
-class StartsAfterACancel(Scheduler):
+class StartsAfterACancel(Retries):
     """Retries what fails after a cancel."""
 
-    def _delay_before_retry(self, number: int, now: float) -> Optional[float]:
-        halt, self._halt = self._halt, None
+    def delay(self, number: int, now: float) -> Optional[float]:
+        halt, self._standing.halt = self._standing.halt, None
         try:
-            return super()._delay_before_retry(number, now)
+            return super().delay(number, now)
         finally:
-            self._halt = halt
+            self._standing.halt = halt
 
 
-class RunsOnAfterACancel(Scheduler):
+class RunsOnAfterACancel(Stops):
     """Does not stop what was launched and has not begun."""
 
-    def _stop(self, number: int, stopping: Any, now: float, effects: List[Any]) -> None:
+    def stop(self, number: int, *rest: Any) -> None:
         if number not in self._launched:
-            super()._stop(number, stopping, now, effects)
+            super().stop(number, *rest)
 
 
-class KeepsADeadline(Scheduler):
+class KeepsADeadline(Timers):
     """Leaves the deadline of an attempt set when it has ended."""
-
-    def __init__(self, kinds: Mapping[str, Kind], **options: Any) -> None:
-        super().__init__(kinds, **options)
-        self._timers = NeverDropped()
-
-
-class NeverDropped(Timers):
-    """Timers that cannot be taken back."""
 
     def drop(self, number: int) -> None:
         pass
 
 
-class ForgetsTheAbandoned(Scheduler):
+class ForgetsTheAbandoned(Cancels):
     """Lets any number of threads be left behind."""
 
-    def _end_if_too_many_are_left(self, now: float, events: List[Event], effects: List[Any]) -> None:
+    def cancel_if_too_many_are_left(self, now: float, events: List[Event], effects: List[Any]) -> None:
         pass
 
 
-class PrefersTheShortPath(Scheduler):
+class PrefersTheShortPath(TaskTable):
     """Starts the task with the shortest remaining path first."""
 
-    def _push(self, number: int) -> None:
-        priority, rank, _ = self._table.keys[number]
-        self._queue.push(self._table.policies[number].kind, (priority, -rank, number))
+    def push(self, number: int) -> None:
+        priority, rank, _ = self.keys[number]
+        self._queue.push(self.policies[number].kind, (priority, -rank, number))
 
 
 class EndsTwice(Scheduler):
@@ -191,23 +196,19 @@ class EndsTwice(Scheduler):
 
     def _close(self, events: List[Event], effects: List[Any]) -> None:
         super()._close(events, effects)
-        self.state = st.RUNNING
+        self._standing.state = st.RUNNING
 
 
-class SkipsBeforeItKnows(Scheduler):
+class SkipsBeforeItKnows(TaskTable):
     """Lets a skipped dependency go before a failed one."""
 
-    def _add(self, message: ev.Add, now: float, events: List[Event], effects: List[Any]) -> None:
-        super()._add(message, now, events, effects)
-        self._table._decide_blamed = self._skip_first  # type: ignore[method-assign]
-
-    def _skip_first(self, number: int, run_when: str, blame: Any, events: List[Event]) -> bool:
+    def _decide_blamed(self, number: int, run_when: str, blame: Any, events: List[Event]) -> bool:
         if st.SKIPPED in blame and run_when == "all_succeeded":
             blame = {st.SKIPPED: blame[st.SKIPPED]}
-        return type(self._table)._decide_blamed(self._table, number, run_when, blame, events)
+        return super()._decide_blamed(number, run_when, blame, events)
 
 
-MACHINES = (
+FAULTS = (
     OneAttemptTooMany,
     OneSlotTooMany,
     LostWakeUp,
@@ -230,3 +231,17 @@ MACHINES = (
     EndsTwice,
     SkipsBeforeItKnows,
 )
+
+
+def machine_with(fault: type) -> Type[Scheduler]:
+    """A machine with this fault; where it is that of a part, that part is replaced."""
+    if issubclass(fault, Scheduler):
+        return fault
+
+    class Faulty(Scheduler):
+        def __init__(self, kinds: Mapping[str, Kind], **options: Any) -> None:
+            super().__init__(kinds, **options)
+            part = next(part for part in vars(self).values() if type(part) is fault.__base__)
+            part.__class__ = fault
+
+    return Faulty

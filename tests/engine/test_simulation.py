@@ -62,8 +62,9 @@ def fault_of(seed: int, machine: Type[Scheduler]) -> str:
     return ""
 
 
-@pytest.mark.parametrize("machine", planted.MACHINES)
-def test_a_planted_fault_is_caught_within_three_hundred_seeds(machine: Type[Scheduler]) -> None:
+@pytest.mark.parametrize("fault", planted.FAULTS)
+def test_a_planted_fault_is_caught_within_three_hundred_seeds(fault: type) -> None:
+    machine = planted.machine_with(fault)
     assert any(fault_of(seed, machine) for seed in range(300))
 
 

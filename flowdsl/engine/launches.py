@@ -1,0 +1,126 @@
+"""How attempts go out and begin: the answer to a claim, alone or with others like it, and what its worker says then."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from flowdsl.engine import events as ev
+from flowdsl.engine import states as st
+from flowdsl.engine.batches import NO_MAP, Batches
+from flowdsl.engine.events import Event
+from flowdsl.engine.policy import Kind
+from flowdsl.engine.queue import ReadyQueue
+from flowdsl.engine.retries import Retries
+from flowdsl.engine.slots import Slots
+from flowdsl.engine.standing import Standing, Stopping
+from flowdsl.engine.stops import Stops
+from flowdsl.engine.table import Detail, TaskTable
+from flowdsl.engine.timers import DEADLINE, Timers
+
+_new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor, once an attempt
+
+
+class Launches:
+    """From the queue to an executor, and back for those that did not begin."""
+
+    def __init__(
+        self,
+        standing: Standing,
+        kinds: Mapping[str, Kind],
+        table: TaskTable,
+        queue: ReadyQueue,
+        timers: Timers,
+        batches: Batches,
+        slots: Slots,
+        stops: Stops,
+        retries: Retries,
+    ) -> None:
+        self.lost: Dict[int, int] = {}  # how many workers died in a row before they began the attempt
+        self._standing = standing
+        self._kinds = kinds
+        self._table = table
+        self._owners = table.maps.owner  # of items; empty in most runs
+        self._queue = queue
+        self._timers = timers
+        self._batches = batches
+        self._slots = slots
+        self._launched = slots.launched
+        self._stops = stops
+        self._told = stops.told
+        self._retries = retries
+
+    def claim(self, message: ev.Claim, now: float, events: List[Event], effects: List[Any]) -> None:
+        slots = self._slots
+        if self._standing.halt is not None or slots.busy >= slots.max_workers:
+            return
+        kinds, detail = message
+        number = self._pop(kinds)
+        if number is None:
+            return
+        table = self._table
+        kind = table.policies[number].kind
+        slots.busy += 1
+        attempt = table.attempts[number] = table.attempts[number] + 1
+        effects.append(_new(ev.Launch, (table.names[number], attempt, kind)))
+        if self._kinds[kind].begins_at_launch:
+            self.begin(number, detail, now, events)
+        else:
+            self._launched.add(number)
+            if self._kinds[kind].batches and not table.uses[number]:
+                self._launch_with_siblings(number, kind, effects)
+
+    def _pop(self, kinds: Optional[Tuple[str, ...]]) -> Optional[int]:
+        """The best task that is ready; one that was cancelled in the queue gives its limits back."""
+        table = self._table
+        number = self._queue.pop(kinds, table.uses)
+        while number is not None and table.states[number] != st.READY:
+            self._queue.give_back(table.uses[number])
+            number = self._queue.pop(kinds, table.uses)
+        return number
+
+    def _launch_with_siblings(self, number: int, kind: str, effects: List[Any]) -> None:
+        """Where it is short, others like it go with it to the same worker, and take no slot of their own."""
+        table = self._table
+        owner = self._owners.get(number, NO_MAP)
+        most = self._batches.most(owner, 1 + self._queue.waiting((kind,)))
+        if most == 1:
+            return
+        found = self._queue.pop_alike(kind, self._owners, owner, table.uses, most - 1)
+        siblings = [item for item in found if table.states[item] == st.READY]  # the others were cancelled
+        if not siblings:
+            return
+        members = [number, *siblings]
+        for sibling in siblings:
+            table.attempts[sibling] += 1
+        self._launched.update(siblings)
+        self._batches.join(members)
+        attempts = tuple((table.names[member], table.attempts[member]) for member in members)
+        effects[-1] = ev.LaunchBatch(attempts, kind)
+
+    def begun(self, message: ev.Begun, now: float, events: List[Event], effects: List[Any]) -> None:
+        number = self._table.number[message.task]
+        if number in self._launched and self._table.attempts[number] == message.attempt:
+            self._launched.discard(number)
+            self.lost.pop(number, None)
+            self.begin(number, message.detail, now, events)
+
+    def begin(self, number: int, detail: Detail, now: float, events: List[Event]) -> None:
+        """The attempt in hand, which is not among the launched any more, begins."""
+        table = self._table
+        policy = table.policies[number]
+        table.move(number, "started", ev.ATTEMPT_STARTED, events, table.attempts[number], "", "", "", detail)
+        if policy.retry.max_elapsed is not None:
+            self._retries.begins(number, now)
+        if self._told and number in self._told:
+            self._stops.set_grace(number, now)
+        elif policy.timeout is not None:
+            self._timers.set(number, now + policy.timeout, DEADLINE)
+        if self._kinds[policy.kind].batches:
+            self._batches.began[number] = now
+
+    def take_back(self, number: int) -> Optional[Stopping]:
+        """An attempt that did not begin never was: its number is free again. Returns why it was told to end."""
+        self._launched.discard(number)
+        self._slots.free(number)
+        self._table.attempts[number] -= 1
+        return self._told.pop(number, None)
