@@ -10,8 +10,9 @@ from typing import Dict, List, Mapping, Sequence
 
 from flowdsl.engine.queue import NO_MAP
 
-__all__ = ["NO_MAP", "Batches"]
+__all__ = ["MOST", "NO_MAP", "Batches"]
 
+MOST = 4_000  # members of a batch: with each of them out, or given back, somebody has to deal
 TARGET = 0.3  # seconds that a batch should take: long beside the cost of sending it, short beside a look at the run
 WEIGHT = 0.3  # of the latest item in the mean
 
@@ -34,7 +35,7 @@ class Batches:
         if mean is None:
             return 1
         share = -(-waiting // (2 * self._max_workers))
-        return max(1, min(share, int(TARGET / max(mean, 1e-6))))
+        return max(1, min(share, MOST, int(TARGET / max(mean, 1e-6))))
 
     def join(self, members: Sequence[int]) -> None:
         """These have gone out together."""

@@ -31,6 +31,8 @@ class Act(NamedTuple):
     obeys_after: float = 0.0  # from a Stop to its end; NEVER: it does not notice
     mechanism: str = ""  # how the executor says that it ended a stopped attempt
     notes: Tuple[float, ...] = ()  # when the task says how far it is, from its begin; it may be over by then
+    recalls_after: float = NEVER  # from its begin until those behind it in its batch are taken back
+    tells_at_once: bool = False  # a silent one: its begin is told with its end
     echoes: Tuple[float, ...] = ()  # its begin and its outcome are reported again, so long after
 
 
@@ -53,13 +55,14 @@ class Habits(Protocol):
 class Life:
     """One attempt, as the world knows it."""
 
-    __slots__ = ("act", "attempt", "begun", "behind", "over", "stopped", "task")
+    __slots__ = ("act", "attempt", "began_at", "begun", "behind", "over", "stopped", "task")
 
     def __init__(self, launch: ev.Launch, act: Act) -> None:
         self.task = launch.task
         self.attempt = launch.attempt
         self.act = act
         self.begun = False
+        self.began_at = 0.0
         self.over = False
         self.stopped = ""  # why it was told to end
         self.behind: Optional[Life] = None  # who comes next in its batch
@@ -195,6 +198,12 @@ class World:
                 self.feed(ev.Returned(behind.task, behind.attempt))
             behind = behind.behind
 
+    def _recall(self, life: Life) -> None:
+        """It takes long: those behind it are given back, and it goes on."""
+        if not life.over:
+            self._scatter(life)
+            life.behind = None
+
     def _begin(self, life: Life) -> None:
         if life.over:
             self._go_on(life)
@@ -204,9 +213,11 @@ class World:
             self.feed(ev.Lost(life.task, life.attempt))
             self._scatter(life)
             return
-        life.begun = True
+        life.begun, life.began_at = True, self.now
         self._plan(life.act.duration, self._end, life)
         self._plan_notes(life)
+        if life.behind is not None:
+            self._plan(life.act.recalls_after, self._recall, life)
         if life.stopped:
             self._plan(life.act.obeys_after, self._obey, life)
         if not life.act.silent:
@@ -221,7 +232,8 @@ class World:
         if act.lost:
             self.feed(ev.Lost(life.task, life.attempt))
         else:
-            self._say(life, ev.Ended(life.task, life.attempt, act.state, act.cause, act.retryable))
+            ended = ev.Ended(life.task, life.attempt, act.state, act.cause, act.retryable)
+            self._say(life, ev.Ran(ended, life.began_at) if act.tells_at_once and act.silent else ended)
         if act.lost or act.cause == "worker_died":
             self._scatter(life)
         else:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pickle
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
+from flowdsl.engine import batches
 from flowdsl.executors import payload, pickling, sharing
 from flowdsl.executors.outcome import Call
 from flowdsl.executors.standing import PLAIN
 
-MOST = 4_000  # members of a batch: tickets for all of them fit into a pipe of the least size
+MOST = batches.MOST  # tickets for so many fit into a pipe of the least size
 
 PackedPolicy = Tuple[bool, bytes]
 # The place of its policy, then task, attempt, args and kwargs, or the bytes of those where they are not plain data.

@@ -31,7 +31,7 @@ class Case(NamedTuple):
 
 
 CASES: Dict[str, Case] = {
-    "single": Case("no-op tasks one by one, us a task", ("flowdsl", "pool"), "at most", 1.2, SINGLE * 1e-6),
+    "single": Case("no-op tasks without edges, us a task", ("flowdsl", "pool"), "at most", 1.2, SINGLE * 1e-6),
     "batched": Case("no-op items of a map, us an item", ("flowdsl", "pool"), "at most", 0.3, ITEMS * 1e-6),
     "compute": Case("64 tasks of 50 ms of Python on 2 workers, s", ("flowdsl", "joblib"), "at most", 1 / 0.95, 1.0),
     "array": Case("a 50 MB array to 8 consumers, s", ("flowdsl", "threads", "pool"), "plus at most", 0.15, 1.0),

@@ -86,6 +86,8 @@ class Faults:
         begins_after = 0.0 if draw() < 0.5 else draw() * 0.3
         lost = draw() < self.losing and not (kind.begins_at_launch and draw() < 0.5)
         notes = tuple(sorted(self._aside.random() * 2.5 for _ in range(self._aside.choice((0, 0, 1, 3)))))
+        aside = self._aside.random
+        recalls_after = 0.05 * aside() if aside() < 0.2 else NEVER
         if kind.begins_at_launch or draw() < 0.95:
             return Act(
                 duration,
@@ -99,12 +101,22 @@ class Faults:
                 obeys_after,
                 mechanism,
                 notes,
-                echoes,
+                recalls_after,
+                echoes=echoes,
             )
         if draw() < self.failing:
             return Act(duration, "failed", "unpicklable", False, begins_after, refused=True)
         # Whoever does not say that it began must come to its end: nothing is known of how long it may take.
-        return Act(min(duration, 20.0), state, cause, retryable, begins_after, silent=True, obeys_after=obeys_after)
+        return Act(
+            min(duration, 20.0),
+            state,
+            cause,
+            retryable,
+            begins_after,
+            silent=True,
+            obeys_after=obeys_after,
+            tells_at_once=aside() < 0.5,
+        )
 
     def size(self, task: str) -> Tuple[float, Optional[int]]:
         draw = self._draw

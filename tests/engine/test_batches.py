@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import List
 
 from flowdsl.engine import events as ev
-from flowdsl.engine.batches import TARGET, Batches
+from flowdsl.engine.batches import MOST, TARGET, Batches
 from flowdsl.engine.policy import Kind
 from tests.engine.script import CANCEL, CLAIM, KINDS, Script, begun, lost, raised, returned, stopped, task
 
@@ -187,5 +187,8 @@ def test_a_batch_is_never_longer_than_the_target() -> None:
     batches.began.update({1: 0.0, 2: 0.0})
     batches.end(1, {1: 7}, TARGET / 3)
     assert batches.most(7, 10_000) == 3
+    batches.began[3] = 0.0
+    batches.end(3, {3: 9}, 1e-6)
+    assert batches.most(9, 1_000_000) == MOST
     batches.end(2, {2: 8}, 10 * TARGET)
     assert batches.most(8, 10_000) == 1

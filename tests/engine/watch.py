@@ -61,6 +61,8 @@ class Watch:
             raise InvariantBroken(f"at {now:.3f}, after {message}: {broken!r}\n{batch}\n{effects}") from broken
 
     def _look(self, message: Any, batch: Batch, effects: Sequence[Any], now: float) -> None:
+        if type(message) is ev.Ran:
+            message = message.ended
         current = self._is_current(message)
         if current and type(message) in (ev.Ended, ev.Lost, ev.Returned):
             self._together.pop(message.task, None)
