@@ -109,6 +109,7 @@ def open_parts(options: OrchestratorOptions, handlers: Handlers, listeners: List
             row = parts.executions.row(entry)
             if row is not None:
                 learn(parts, row)
+        records.sweep(book.queue.entries, book.queue.ever)
         book.open_for()
     except BaseException:
         book.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Container, Dict, List, Mapping, Optional
 
 from flowdsl.engine import states as st
 from flowdsl.orchestrator.entry import Entry
@@ -52,6 +52,14 @@ class TaskRecords:
             self._written[entry.definition.task_id] = found
         else:
             self.write(entry, now)
+
+    def sweep(self, entries: Mapping[str, Entry], ever: Container[str]) -> None:
+        """Take away what a process left that was killed while it removed tasks; `ever` has all ids that were given."""
+        files = {self.path(entry) for entry in entries.values()}
+        for path in self._dir.glob("*.json"):
+            found = read_record(path) if path not in files else None
+            if found is not None and found["taskId"] in ever and found["taskId"] not in entries:
+                path.unlink()
 
     def remove(self, entry: Entry) -> None:
         """Take the record away."""

@@ -213,3 +213,16 @@ def test_the_journal_of_the_queue_is_no_run(log_dir: Path) -> None:
     assert len(load_runs(log_dir)) == 1
     line = json.loads((log_dir / "orchestrator" / "events.jsonl").read_text().splitlines()[1])
     assert {"v", "seq", "at", "event", "task", "crc"} <= set(line)
+
+
+def test_a_record_that_a_kill_left_of_a_removed_task_is_taken_away_and_other_files_stay(log_dir: Path) -> None:
+    with make(log_dir) as first:
+        task, stays = first.add_task(action="one"), first.add_task(action="one")
+        record = (log_dir / f"{task}.json").read_bytes()
+        first.remove(task)
+    (log_dir / f"{task}.json").write_bytes(record)
+    (log_dir / "other.json").write_bytes(record.replace(b"task_001", b"elsewhere"))
+    (log_dir / "mine.json").write_text("[1]")
+    with make(log_dir) as later:
+        assert later.logs()["taskId"].tolist() == ["elsewhere", stays]
+        assert sorted(path.name for path in log_dir.glob("*.json")) == ["mine.json", "other.json", "task_002.json"]
