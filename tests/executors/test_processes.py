@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import flowdsl
-from flowdsl import Flow, Retry, TaskResultError
+from flowdsl import Flow, Retry, RunFailed, TaskResultError
 from flowdsl.engine.check import check_batches
 from flowdsl.executors import processes
 from flowdsl.storage.reading import read_journal
@@ -323,7 +323,9 @@ def test_an_exception_that_cannot_travel_is_told_as_text(flow: Flow, error: Any,
         raise error()
 
     flow.task(name="other")(lambda: 1)
-    done = run(flow, max_workers=1)
+    with pytest.raises(RunFailed, match=r"(?s)%s: %s\n.*, in bad\n" % (name, text)) as caught:
+        flow.run(display=None, max_workers=1)
+    done = caught.value.run
     attempt = row(done, "bad")
     assert (attempt["error_type"], attempt["error"], done["other"]) == (name, text, 1)
     assert "in bad" in str(done.failures[0].traceback)
