@@ -63,14 +63,14 @@ def known(flow: Flow, log_dir: Path) -> Dict[str, float]:
 
 @pytest.mark.slow
 def test_the_second_run_begins_with_the_task_that_took_longest_in_the_first(log_dir: Path) -> None:
-    flow = flow_of(log_dir, {"brief": 0.0, "short": 0.01, "long": 0.05, "middle": 0.03})
+    flow = flow_of(log_dir, {"brief": 0.0, "short": 0.1, "long": 0.3, "middle": 0.2})
     assert order(one_by_one(flow)) == ["brief", "short", "long", "middle"]
     assert order(one_by_one(flow)) == ["long", "middle", "short", "brief"]
 
 
 @pytest.mark.slow
 def test_what_hangs_on_a_task_counts_with_it(log_dir: Path) -> None:
-    flow = flow_of(log_dir, {"alone": 0.03, "first": 0.01, "last": 0.04}, last={"depends_on": ["first"]})
+    flow = flow_of(log_dir, {"alone": 0.15, "first": 0.05, "last": 0.2}, last={"depends_on": ["first"]})
     one_by_one(flow)
     assert order(one_by_one(flow)) == ["first", "last", "alone"]
 
