@@ -64,7 +64,10 @@ class PastRun(Recorded):
 
     def __repr__(self) -> str:
         which = "" if options.stable_repr else f" {self.id!r}"
-        return f"<PastRun{which} of flow {self.flow!r}: {self.state}, {len(self._snapshot.tasks)} tasks>"
+        tasks = sum(
+            row.map_index is None for row in self._snapshot.tasks.values()
+        )  # items are none, as in a live run's
+        return f"<PastRun{which} of flow {self.flow!r}: {self.state}, {tasks} tasks>"
 
     # ---- where it is kept
 

@@ -12,6 +12,7 @@ from typing import Iterable, List
 import pandas as pd
 import pytest
 
+from flowdsl import Flow
 from flowdsl.engine.events import Batch
 from flowdsl.errors import TaskResultError
 from flowdsl.past_run import PastRun
@@ -265,3 +266,12 @@ def test_loading_runs_does_not_load_pandas() -> None:
 def test_a_past_run_is_made_of_a_log_alone(log_dir: Path) -> None:
     write(log_dir, "r1", eventful())
     assert PastRun(read_journal(log_dir / "r1")).state == "failed"
+
+
+def test_a_past_run_counts_its_tasks_as_the_live_one_did(log_dir: Path) -> None:
+    flow = Flow("maps", log_dir=log_dir)
+    flow.task(name="items")(lambda: [1, 2, 3])
+    flow.task(name="each", map="items")(lambda items: items)
+    run = flow.run(display="none")
+    assert repr(run).endswith("succeeded, 2 tasks>")
+    assert repr(load_runs(log_dir)[-1]).endswith("succeeded, 2 tasks>")

@@ -91,7 +91,8 @@ class History:
         return len(self.runs)
 
     def __repr__(self) -> str:
-        return f"<History of flow {self.flow!r}: {len(self.runs)} runs, {self.tasks['task'].nunique()} tasks>"
+        runs, tasks = len(self.runs), self.tasks["task"].nunique()
+        return f"<History of flow {self.flow!r}: {runs} run{'s' * (runs != 1)}, {tasks} task{'s' * (tasks != 1)}>"
 
     def _repr_html_(self) -> Any:
         return summary_html(self.runs)

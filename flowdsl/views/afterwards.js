@@ -2,8 +2,6 @@
 // that says what to type, and goes again when the kernel closes its model. No output of the notebook holds this widget:
 // a file that is saved meanwhile has the line.
 
-const LISTED = 200; // tasks that a menu offers; beyond that their names are typed
-
 function element(kind, style, more = {}) {
   const made = Object.assign(document.createElement(kind), more);
   made.style.cssText = `font:inherit;color:inherit;${style}`;
@@ -39,8 +37,8 @@ function menu(names) {
 
 function picker(model) {
   const names = model.get("names");
-  const many = names.length > LISTED;
-  const made = many ? element("input", FRAME, { placeholder: "name of a task", type: "text" }) : menu(names);
+  const typed = { placeholder: "name of a task", type: "text" }; // where they are too many for a menu, none is sent
+  const made = names.length ? menu(names) : element("input", FRAME, typed);
   made.onchange = () => model.send({ ask: "look", task: made.value });
   return made;
 }

@@ -17,7 +17,7 @@ import traitlets
 from flowdsl.views.controls import NO_CONTROLS, Controls
 from flowdsl.views.escape import esc, shorten
 from flowdsl.views.panel import Facts, panel_html
-from flowdsl.views.surface import close_all
+from flowdsl.views.surface import LISTED, close_all
 
 __all__ = ["STAYS", "Afterwards"]
 
@@ -46,7 +46,8 @@ class Afterwards:
         later: Callable[[float, Callable[[], None]], Any],
     ) -> None:
         self._place, self._controls, self._read = place, controls, read_snapshot
-        self._row: Any = Row(run=read_snapshot().run_id, names=list(names))
+        self._names = frozenset(names)
+        self._row: Any = Row(run=read_snapshot().run_id, names=list(names) if len(names) <= LISTED else [])
         self._row.on_msg(self._hear)
         later(STAYS, self.close)
 
@@ -61,7 +62,7 @@ class Afterwards:
 
     def _look(self, name: str) -> None:
         facts = self._controls.facts
-        shown = facts(name) if facts is not None and name in self._row.names else Facts()
+        shown = facts(name) if facts is not None and name in self._names else Facts()
         self._row.panel = panel_html(self._read(), name, shown) if name else ""
 
     def _retry(self) -> None:

@@ -11,9 +11,9 @@ from flowdsl.views.screen import Screen
 from flowdsl.views.static import image, least_width
 from flowdsl.views.svg import size
 
-__all__ = ["HtmlSurface", "WidgetSurface", "button", "close_all", "picker", "surface"]
+__all__ = ["LISTED", "HtmlSurface", "WidgetSurface", "button", "close_all", "picker", "surface"]
 
-_LISTED = 200  # tasks that a menu offers; beyond that their names are typed
+LISTED = 200  # tasks that a menu offers; beyond that their names are typed
 # What a file shows that was saved in the middle of a run, wherever widgets are not asked for first.
 _SAVED = f'<div style="color:{GREY}">the run was still going on when this notebook was saved</div>'
 
@@ -141,12 +141,12 @@ def picker(names: Iterable[str], chosen: Callable[[str], Any]) -> Any:
 
     names = list(names)
     layout = {"width": "200px"}
-    if len(names) <= _LISTED:
+    if len(names) <= LISTED:
         choices: List[Tuple[str, str]] = [("look at a task\u2026", ""), *((clean(name), name) for name in names)]
         made: Any = ipywidgets.Dropdown(options=choices, value="", layout=layout)
     else:
         made = ipywidgets.Combobox(
-            placeholder="name of a task", options=names[:_LISTED], continuous_update=False, layout=layout
+            placeholder="name of a task", options=names[:LISTED], continuous_update=False, layout=layout
         )
     made.observe(lambda change: chosen(change["new"] or ""), "value")
     return made

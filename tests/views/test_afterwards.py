@@ -12,7 +12,7 @@ from flowdsl.views.afterwards import STAYS, Afterwards, Row
 from flowdsl.views.controls import Controls
 from flowdsl.views.live import LiveView
 from flowdsl.views.panel import Facts
-from tests.views.samples import small, story, told
+from tests.views.samples import fan, small, story, told
 
 pytest.importorskip("IPython")
 pytest.importorskip("ipywidgets")
@@ -83,6 +83,17 @@ def test_the_menu_opens_the_panel_of_a_task(pressed: Any) -> None:
     for nonsense in ({"ask": "look", "task": 3}, {"ask": "dance"}, {}):
         ask(row, **nonsense)
     assert row._row.panel == before
+
+
+def test_of_a_great_many_tasks_no_names_are_sent() -> None:
+    graph = fan(300)
+    row = Afterwards(
+        Handle(), Controls(facts=lambda name: Facts(source=name)), told, list(graph.tasks), lambda *_: None
+    )
+    assert row._row.names == []
+    ask(row, ask="look", task="clean")
+    assert "clean" in row._row.panel
+    row.close()
 
 
 def test_it_goes_by_itself(pressed: Any) -> None:
