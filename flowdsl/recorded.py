@@ -14,6 +14,7 @@ from flowdsl.definition.options import check_workers
 from flowdsl.engine.failures import Failure, failures
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.settings import options
+from flowdsl.views.rank import ranks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,8 +103,8 @@ class Recorded(ABC):
         snapshot = self.snapshot()
         found = failures(snapshot)
         if options.stable_repr:  # in the order of the tasks, which is the same each time
-            at = {name: n for n, name in enumerate(list(snapshot.tasks))}
-            found = tuple(sorted(found, key=lambda one: at[one.task]))
+            order = ranks(snapshot)
+            found = tuple(sorted(found, key=lambda one: order[one.task]))
         return found
 
     def output(self, name: str, *, attempt: Optional[int] = None) -> str:

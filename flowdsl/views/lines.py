@@ -12,6 +12,7 @@ from flowdsl.views.escape import clean, shorten
 from flowdsl.views.output import failed_output
 from flowdsl.views.painter import Painter
 from flowdsl.views.palette import counts_text, look
+from flowdsl.views.rank import ranks
 from flowdsl.views.stream import Stream
 from flowdsl.views.times import clock_time, steady, still_to_go, took
 from flowdsl.views.watch import News, Watch, running
@@ -93,8 +94,8 @@ class LineView:
     def _news(self, snapshot: Any) -> List[str]:
         news = self._watch.news(snapshot)
         if options.stable_repr:
-            order = {name: at for at, name in enumerate(snapshot.tasks)}
-            news.sort(key=lambda item: (order.get(item.task, 0), item.attempt))
+            order = ranks(snapshot)
+            news.sort(key=lambda item: (order[item.task], item.attempt))
         lines = [news_line(item) for item in news[:_MOST_NEWS]]
         left = len(news) - _MOST_NEWS
         return [*lines, f"\u2026 and {left:,} more attempts that did not succeed"] if left > 0 else lines

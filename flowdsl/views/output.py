@@ -7,6 +7,7 @@ from typing import Any, Callable, List, Optional, Tuple
 from flowdsl.engine import states as st
 from flowdsl.views.escape import clean, esc, shorten
 from flowdsl.views.palette import GREY, INK, look
+from flowdsl.views.rank import rows_in_order
 
 __all__ = ["Tail", "failed_output", "output_html", "output_lines", "running_output_html"]
 
@@ -58,7 +59,7 @@ def running_output_html(rows: List[Any], tail: Optional[Tail]) -> str:
 def failed_output(snapshot: Any, tail: Optional[Tail]) -> List[str]:
     """For a terminal or a log: the last lines of the output of tasks that failed, few of each and of few."""
     lines: List[str] = []
-    failed = [row for row in list(snapshot.tasks.values()) if row.state in _BADLY]
+    failed = [row for row in rows_in_order(snapshot) if row.state in _BADLY]
     for row in failed[:_TOLD]:
         found = output_lines(row, tail, _TOLD_LINES)
         if found:
@@ -75,7 +76,7 @@ def output_lines(row: Any, tail: Optional[Tail], most: int, room: int = 8192) ->
 
 def _with_output(snapshot: Any) -> List[Tuple[Any, Any]]:
     """The rows of tasks and their latest attempts that printed, the failed ones first."""
-    rows = [row for row in list(snapshot.tasks.values()) if row.latest is not None and _may_have_printed(row.latest)]
+    rows = [row for row in rows_in_order(snapshot) if row.latest is not None and _may_have_printed(row.latest)]
     rows.sort(key=lambda row: row.state not in _BADLY)
     return [(row, row.latest) for row in rows]
 

@@ -9,6 +9,7 @@ from flowdsl.engine.failures import Failure, failures
 from flowdsl.settings import options
 from flowdsl.views.escape import columns, shorten
 from flowdsl.views.palette import counts_text, look
+from flowdsl.views.rank import ranks, rows_in_order
 from flowdsl.views.times import duration, took
 from flowdsl.views.users_line import users_line
 
@@ -69,8 +70,10 @@ def _failed(snapshot: Any) -> List[str]:
 def shown_failures(snapshot: Any) -> Sequence[Failure]:
     """The failures in the order of their ends, or of the tasks where the order must be the same each time."""
     found = failures(snapshot)
-    order = {name: at for at, name in enumerate(snapshot.tasks)} if options.stable_repr else {}
-    return sorted(found, key=lambda one: order.get(one.task, 0))
+    if not options.stable_repr:
+        return found
+    order = ranks(snapshot)
+    return sorted(found, key=lambda one: order[one.task])
 
 
 def failure_lines(one: Failure) -> List[str]:
@@ -85,8 +88,11 @@ def failure_lines(one: Failure) -> List[str]:
 
 
 def _not_run(snapshot: Any) -> List[str]:
-    rows = list(snapshot.tasks.values())
-    held = [row.name for row in rows if row.state in (st.UPSTREAM_FAILED, st.CANCELLED, st.SKIPPED, st.INTERRUPTED)]
+    held = [
+        row.name
+        for row in rows_in_order(snapshot)
+        if row.state in (st.UPSTREAM_FAILED, st.CANCELLED, st.SKIPPED, st.INTERRUPTED)
+    ]
     return [_names(held)] if held else []
 
 
@@ -96,7 +102,7 @@ def _names(names: Sequence[str]) -> str:
 
 
 def _retried(snapshot: Any) -> List[str]:
-    again = [row for row in snapshot.tasks.values() if row.attempts > 1]
+    again = [row for row in rows_in_order(snapshot) if row.attempts > 1]
     return [_names(["%s (%d attempts)" % (row.name, row.attempts) for row in again])] if again else []
 
 

@@ -9,6 +9,7 @@ from flowdsl.engine import states as st
 from flowdsl.settings import options
 from flowdsl.views.escape import esc, shorten
 from flowdsl.views.palette import GREY, INK, Look, by_weight, counts_text, look
+from flowdsl.views.rank import blamed
 from flowdsl.views.times import duration
 from flowdsl.views.users_line import users_line
 from flowdsl.views.watch import error_line
@@ -29,7 +30,7 @@ def table_html(snapshot: Any, limit: int = MOST_ROWS) -> str:
     shown, left = _chosen(rows_of(snapshot), limit)
     heads = ("task", "state", "items", "attempts", "waited", "took", "worker", "error")
     items = items_of(snapshot)
-    body = [_cells(row, items, snapshot.tasks) for row in shown]
+    body = [_cells(row, items, snapshot) for row in shown]
     always = ("task", "state", "attempts") if options.stable_repr else ("task", "state", "attempts", "waited", "took")
     kept = [at for at, head in enumerate(heads) if head in always or any(cells[at] for cells in body)]
     return html_table([heads[at] for at in kept], [[cells[at] for at in kept] for cells in body]) + _rest(left)
@@ -76,7 +77,7 @@ def _rest(left: Sequence[Any]) -> str:
     return f'<div style="color:{GREY}">and {len(left):,} more: {esc(counts_text(counts))}</div>'
 
 
-def _cells(row: Any, items: Mapping[str, str], rows: Mapping[str, Any]) -> Tuple[str, ...]:
+def _cells(row: Any, items: Mapping[str, str], snapshot: Any) -> Tuple[str, ...]:
     waited = None if row.started_at is None or row.queued_at is None else row.started_at - row.queued_at
     return (
         esc(shorten(row.name, _NAME)),
@@ -86,7 +87,7 @@ def _cells(row: Any, items: Mapping[str, str], rows: Mapping[str, Any]) -> Tuple
         esc(duration(waited)),
         esc(duration(_took(row))),
         "" if options.stable_repr else esc(shorten(row.worker or "", 24)),
-        _error(row, rows),
+        _error(row, snapshot),
     )
 
 
@@ -97,12 +98,13 @@ def _took(row: Any) -> Optional[float]:
     return cast(float, row.ended_at - row.started_at)
 
 
-def _error(row: Any, rows: Mapping[str, Any]) -> str:
+def _error(row: Any, snapshot: Any) -> str:
     """What went wrong, and where in the user's code; for a task that never ran, because of whom."""
-    if row.size is not None and row.state in (st.FAILED, st.TIMED_OUT) and row.cause_task in rows:
-        return f"first {esc(shorten(row.cause_task, _NAME))}: {_error(rows[row.cause_task], {})}"
-    if row.state in (st.UPSTREAM_FAILED, st.CANCELLED, st.SKIPPED) and row.cause_task:
-        return f'<span style="color:{GREY}">because of {esc(shorten(row.cause_task, _NAME))}</span>'
+    guilty = blamed(row, snapshot)
+    if row.size is not None and row.state in (st.FAILED, st.TIMED_OUT) and guilty in snapshot.tasks:
+        return f"first {esc(shorten(guilty, _NAME))}: {_error(snapshot.tasks[guilty], snapshot)}"
+    if row.state in (st.UPSTREAM_FAILED, st.CANCELLED, st.SKIPPED) and guilty:
+        return f'<span style="color:{GREY}">because of {esc(shorten(guilty, _NAME))}</span>'
     if row.state == st.SKIPPED:
         return esc(shorten(row.message, _ERROR))
     latest = row.latest

@@ -28,6 +28,13 @@ FLOW = [
     "@flow.task\ndef second_audit(orders):\n    time.sleep(random.random() / 20)\n    raise ValueError('too large')",
     "@flow.task\ndef nothing(orders):\n    raise Skip('nothing to do')",
     "@flow.task(depends_on=['audit', 'price'])\ndef report(orders): ...",
+    *(
+        f"@flow.task\ndef {side}():\n    time.sleep(random.random() / 20)\n    return [1, 2, 3]\n"
+        f"@flow.task(map='{side}')\ndef of_{side}({side}):\n    time.sleep(random.random() / 50)\n"
+        f"    print('item', {side})\n    if {side} > 1: raise ValueError({side})"
+        for side in ("left", "right")
+    ),
+    "@flow.task\ndef both(of_left, of_right): ...",
 ]
 SHOWN = [
     "flow",
