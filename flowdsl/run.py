@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import (
     TYPE_CHECKING,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Origin", "Run", "last_run"]
 
+PAINTED = 2.0  # seconds that `wait` gives the picture of the end
 _last: Optional[Run] = None
 
 
@@ -77,6 +80,7 @@ class Run(Recorded):
         self._driver = driver
         self.origin = origin
         self._warned = 0
+        self._painter: Optional[threading.Thread] = None  # whoever shows it behind a cell that has ended
         _last = self
 
     @property
@@ -101,10 +105,20 @@ class Run(Recorded):
         return self._driver.finished.is_set()
 
     def wait(self, timeout: Optional[float] = None) -> bool:
-        """Wait for the end, at most `timeout` seconds; whether it has come. Never raises for what tasks did."""
+        """Wait for the end, at most `timeout` seconds; whether it has come. Never raises for what tasks did.
+
+        The picture of the end is shown by then: what comes after a cell's end is lost on whoever saves the notebook.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
         ended = self._driver.finished.wait(timeout)
+        if ended and self._painter is not None and self._painter is not threading.current_thread():
+            self._painter.join(PAINTED if until is None else max(0.0, min(PAINTED, until - time.monotonic())))
         self.warn_of_abandoned()
         return ended
+
+    def painted_by(self, painter: Optional[threading.Thread]) -> None:
+        """Tell it whose last picture `wait` waits for."""
+        self._painter = painter
 
     def cancel(self, task: Optional[str] = None) -> None:
         """End the run: nothing new starts, what runs is stopped. Returns at once; `wait()` waits for the end.

@@ -65,7 +65,7 @@ def run_behind(
         behind.add(driver)
         driver.start()
         _end_at_exit(driver)
-        _paint_behind(driver, view)
+        run.painted_by(_paint_behind(driver, view))
     return run
 
 

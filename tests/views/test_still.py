@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any, List
 
 import pytest
 
 import flowdsl
+from flowdsl import Flow
 from flowdsl.views.controls import Controls
 from flowdsl.views.live import LiveView
 from flowdsl.views.still import StillView
@@ -60,3 +63,28 @@ def test_a_display_that_fails_never_reaches_the_run(shown: List[Any], monkeypatc
     view.close()
     assert isinstance(view.fault, ZeroDivisionError)
     assert view.interval > 0
+
+
+def test_who_has_waited_has_seen_the_end(monkeypatch: pytest.MonkeyPatch, log_dir: Path) -> None:
+    shown: List[str] = []
+
+    class Slow:
+        def open(self) -> None: ...
+
+        paint = open
+
+        def close(self) -> None:
+            time.sleep(0.3)
+            shown.append("the end")
+
+    monkeypatch.setattr("flowdsl.views.choose.choose_view", lambda *_: Slow())
+    flow = Flow("etl", log_dir=log_dir)
+    flow.task(name="quick")(lambda: 1)
+    run = flow.start()
+    assert run.wait() and shown == ["the end"]
+    later = flow.start()
+    while not later.done:
+        time.sleep(0.001)
+    assert later.wait(0)
+    assert len(shown) == 1, "it waits no longer than it was asked to"
+    later.wait()
