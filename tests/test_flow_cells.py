@@ -148,3 +148,10 @@ def test_cells_in_any_order_with_one_redefined_give_the_graph_of_the_new_definit
     graph = cell["report"].graph()
     assert list(graph) == ["flights", "clean", "report"]
     assert list(graph.inputs) == ["path"]
+
+
+def test_a_flow_that_was_taken_over_runs_the_tasks_of_the_new_one(cell: Notebook) -> None:
+    cell('etl = Flow("kept")\nearlier = etl')
+    cell("@etl.task\ndef a(): return 1")
+    cell('etl = Flow("kept")')
+    assert cell["earlier"].run(targets=cell["a"], display=None)["a"] == 1

@@ -65,3 +65,12 @@ def test_the_call_of_a_task_lacks_what_failed_or_was_let_go(flow: Flow) -> None:
     flow.task(name="one")(lambda: 1 / 0)
     missing = flow.run(display=None, raise_on_failure=False).call("two").kwargs["one"]
     assert isinstance(missing, Missing) and missing.state == "failed"
+
+
+def test_a_call_does_not_miss_the_result_of_what_only_has_to_be_done_before() -> None:
+    flow = Flow("ordered")
+    flow.task(name="before")(lambda: "let go")
+    flow.task(name="after", depends_on="before")(lambda: 7)
+    run = flow.run(display=None, keep="targets", targets="after")
+    assert not run.has_result("before")
+    assert run.call("after").function() == 7
