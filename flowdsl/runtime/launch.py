@@ -20,6 +20,7 @@ from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.driver import Driver
 from flowdsl.runtime.history import ENTRIES, Historian, expected, function_name
 from flowdsl.runtime.plan import Defaults, choose_kinds, nodes
+from flowdsl.runtime.reports import Reports
 from flowdsl.runtime.results import Kept, Results
 from flowdsl.runtime.run_id import new_run_id
 from flowdsl.runtime.scribe import Scribe
@@ -72,44 +73,44 @@ def prepare(
         on_failure=options.on_failure,
         remember=lambda clock: historian.keep(journal.path, clock, lambda name: function_name(graph[name])),
     )
-    listener.driver, listener.ran = driver, driver.ran
+    listener.reports, listener.ran = driver.reports, driver.reports.ran
     driver.run_id, driver.dir, driver.expected = run_id, journal.path, foreseen
     return driver
 
 
 class _Later:
-    """Stands for the driver until it is made."""
+    """Stands for the reports of a run until its driver is made."""
 
-    driver: Driver
-    ran: Callable[..., None]  # the driver's own, because it is called for every short attempt
+    reports: Reports
+    ran: Callable[..., None]  # their own, because it is called for every short attempt
 
     def begun(self, *report: Any, **more: Any) -> None:
-        self.driver.begun(*report, **more)
+        self.reports.begun(*report, **more)
 
     def ended(self, *report: Any) -> None:
-        self.driver.ended(*report)
+        self.reports.ended(*report)
 
     def lost(self, *report: Any) -> None:
-        self.driver.lost(*report)
+        self.reports.lost(*report)
 
     def returned(self, *report: Any) -> None:
-        self.driver.returned(*report)
+        self.reports.returned(*report)
 
     def together(self) -> ContextManager[None]:
-        return self.driver.together()
+        return self.reports.together()
 
     def noted(self, *report: Any) -> None:
-        self.driver.noted(*report)
+        self.reports.noted(*report)
 
     def logged(self, *report: Any) -> None:
-        self.driver.logged(*report)
+        self.reports.logged(*report)
 
     def printed(self, *report: Any) -> None:
-        self.driver.printed(*report)
+        self.reports.printed(*report)
 
     @property
     def scribe(self) -> Scribe:
-        return self.driver.scribe
+        return self.reports.scribe
 
 
 def _foreign(options: RunOptions, listener: Any) -> Backend:

@@ -225,11 +225,11 @@ def test_a_fault_of_our_own_leaves_nothing_running(flow: Flow, monkeypatch: pyte
         (tmp_path / "pid").write_text(str(os.getpid()))
         time.sleep(77)
 
-    def fails(self: Driver, *report: Any, **more: Any) -> None:
+    def fails(self: Driver, reports: Any) -> None:
         assert wait_until((tmp_path / "pid").exists)
         self._give_up(ZeroDivisionError("planted"))
 
-    monkeypatch.setattr(Driver, "begun", fails)
+    monkeypatch.setattr(Driver, "_take", fails)
     with pytest.raises(flowdsl.InternalError):
         flow.run(display=None)
     assert wait_until(lambda: not alive(int((tmp_path / "pid").read_text())))
