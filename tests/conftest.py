@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import Iterator, List, Set
@@ -25,6 +26,10 @@ settings.register_profile(
 )
 settings.register_profile("fewer", settings.get_profile("flowdsl"), max_examples=25)  # for a second Python
 settings.load_profile("flowdsl")
+
+# A shell starts what goes on behind it with Ctrl-C switched off, and children inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

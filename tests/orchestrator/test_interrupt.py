@@ -36,8 +36,11 @@ def child(log_dir: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.
 
 
 def says(child: subprocess.Popen[str]) -> str:
-    assert child.stdout is not None
-    return child.stdout.readline().strip()
+    """Its next line; where it has died, what it said of that."""
+    assert child.stdout is not None and child.stderr is not None
+    line = child.stdout.readline().strip()
+    assert line, f"it ended with {child.wait()}: {child.stderr.read()}"
+    return line
 
 
 def is_gone(pid: int) -> bool:
