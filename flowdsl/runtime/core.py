@@ -156,7 +156,7 @@ class Core:
         staged, self._staged = self._staged, []
         self._written = now
         if self._fresh:
-            self._fresh = set()
+            self._fresh.clear()
         self._urgent = False
         if not staged:
             return

@@ -123,8 +123,13 @@ class Crew:
         return woken
 
     def wants_watch(self, claimable: int) -> bool:
-        """Work is there, and somebody could be woken for it who was not, or what was done may not be written."""
-        return claimable > 0 and (bool(self._parked) or len(self._slots) < self._size or self.is_quick)
+        """Work is there and somebody could be woken for it who was not; or tiny attempts go on.
+
+        Then the watch goes on too, whatever is there at the moment: to set it going costs as much as some attempts.
+        """
+        if self.is_quick and self.awake > 0:
+            return True
+        return claimable > 0 and (bool(self._parked) or len(self._slots) < self._size)
 
     def look(self, claimable: int) -> List[Slot]:
         """The watch: whoever has not come back since the last look is slow, and no longer counted on.
