@@ -263,6 +263,12 @@ def add_looks_back(made: Views, flow: Flow, log_dir: Path) -> None:
     history = flow.history(log_dir=log_dir)
     made.text["history"] = repr(history)
     made.html["history"] = history._repr_html_()
+    drawn = io.StringIO()
+    history.plot().savefig(drawn, format="svg")
+    found = ElementTree.fromstring(drawn.getvalue())  # letters are paths there: no name can be more than a shape
+    kinds = {element.tag.rpartition("}")[2] for element in found.iter()}
+    assert "path" in kinds and not kinds & {"img", "script", "a", "image", "foreignObject"}
+    assert not [name for element in found.iter() for name in element.attrib if name.lower().startswith("on")]
 
 
 def add_orchestrators(made: Views, name: str, directory: Path) -> None:

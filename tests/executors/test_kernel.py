@@ -132,22 +132,9 @@ def test_more_stops_during_the_clean_up_do_not_hinder_it(log_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("times", [1, 5])
-def test_after_sigterm_a_script_cancels_its_run_and_dies_of_it(log_dir: Path, times: int) -> None:
-    kernel = Kernel(log_dir, "run")
-    for _ in range(times):
-        os.kill(kernel.process.pid, signal.SIGTERM)
-    kernel.process.communicate(timeout=30)
-    assert kernel.process.returncode == -signal.SIGTERM
-    assert kernel.nothing_is_left()
-    assert is_closed(log_dir)
-    assert set(flowdsl.load_runs(log_dir)[0].attempts["mechanism"]) == {"killed"}
-
-
-@pytest.mark.parametrize("times", [1, 5])
-def test_after_sigterm_a_script_cancels_the_run_that_goes_on_behind_it_and_dies_of_it(
-    log_dir: Path, times: int
-) -> None:
-    kernel = Kernel(log_dir, "behind")
+@pytest.mark.parametrize("how", ["run", "behind"])
+def test_after_sigterm_a_script_cancels_its_run_and_dies_of_it(log_dir: Path, how: str, times: int) -> None:
+    kernel = Kernel(log_dir, how)
     for _ in range(times):
         os.kill(kernel.process.pid, signal.SIGTERM)
     kernel.process.communicate(timeout=30)
