@@ -91,6 +91,7 @@ class Claim(NamedTuple):
 
     kinds: Optional[Tuple[str, ...]] = None  # only tasks of these executor kinds; None: any
     detail: Optional[Mapping[str, Any]] = None  # of the attempt_started event, for kinds that begin at launch
+    most: int = 1  # attempts that it would take together, of a kind that replaces its workers; none with a time limit
 
 
 class Begun(NamedTuple):
@@ -126,6 +127,13 @@ class Ran(NamedTuple):
 
     ended: Ended
     began: float  # seconds since the run's start; `now` is when it ended
+    detail: Optional[Mapping[str, Any]] = None  # as that of `Begun`
+
+
+class RanWell(NamedTuple):
+    """A `Ran` for each of these attempts, which succeeded one after the other and had nothing to say."""
+
+    attempts: Tuple[Tuple[str, int], ...]  # task, attempt
     detail: Optional[Mapping[str, Any]] = None  # as that of `Begun`
 
 
@@ -180,7 +188,7 @@ class Launch(NamedTuple):
 
 
 class LaunchBatch(NamedTuple):
-    """Start these attempts one after the other on one worker; the answer to one `Claim`."""
+    """Start these attempts one after the other on one worker; the answer to one `Claim`. None of them has begun."""
 
     attempts: Tuple[Tuple[str, int], ...]  # task, attempt
     kind: str

@@ -19,6 +19,8 @@ from flowdsl.engine.timers import DEADLINE, Timers
 
 _new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor, once an attempt
 
+FEW = 3  # fewer than so many that are ready do not go together where their worker asks: it costs more than it saves
+
 
 class Launches:
     """From the queue to an executor, and back for those that did not begin."""
@@ -53,7 +55,7 @@ class Launches:
         slots = self._slots
         if self._standing.halt is not None or slots.busy >= slots.max_workers:
             return
-        kinds, detail = message
+        kinds, detail, most = message
         number = self._pop(kinds)
         if number is None:
             return
@@ -63,11 +65,13 @@ class Launches:
         attempt = table.attempts[number] = table.attempts[number] + 1
         effects.append(_new(ev.Launch, (table.names[number], attempt, kind)))
         if self._kinds[kind].begins_at_launch:
-            self.begin(number, detail, now, events)
-        else:
-            self._launched.add(number)
-            if self._kinds[kind].batches and not table.uses[number]:
-                self._launch_with_siblings(number, kind, effects)
+            alone = most == 1 or number in table.timed or self._queue.length(kind) < FEW
+            if alone or not self._launch_with_siblings(number, kind, most, effects):
+                self.begin(number, detail, now, events)
+            return
+        self._launched.add(number)
+        if self._kinds[kind].batches:
+            self._launch_with_siblings(number, kind, 0, effects)
 
     def _pop(self, kinds: Optional[Tuple[str, ...]]) -> Optional[int]:
         """The best task that is ready; one that was cancelled in the queue gives its limits back."""
@@ -78,24 +82,32 @@ class Launches:
             number = self._queue.pop(kinds, table.uses)
         return number
 
-    def _launch_with_siblings(self, number: int, kind: str, effects: List[Any]) -> None:
-        """Where it is short, others like it go with it to the same worker, and take no slot of their own."""
+    def _launch_with_siblings(self, number: int, kind: str, most: int, effects: List[Any]) -> bool:
+        """Where it is short, others like it go with it to the same worker, and take no slot of their own.
+
+        `most` is how many the worker asked for; 0: what they take decides. False where it goes alone.
+        """
         table = self._table
-        owner = self._owners.get(number, NO_MAP)
-        most = self._batches.most(owner, 1 + self._queue.waiting((kind,)))
+        if table.uses[number]:
+            return False
+        owner = self._owners.get(number, NO_MAP) if self._owners else NO_MAP
+        timed = table.timed if most else ()  # whoever asks for so many cannot look after time limits
+        most = most or self._batches.most(owner, 1 + self._queue.waiting((kind,)))
         if most == 1:
-            return
-        found = self._queue.pop_alike(kind, self._owners, owner, table.uses, most - 1)
-        siblings = [item for item in found if table.states[item] == st.READY]  # the others were cancelled
+            return False
+        found = self._queue.pop_alike(kind, self._owners, owner, table.uses, timed, most - 1)
+        states, names, latest = table.states, table.names, table.attempts
+        siblings = [item for item in found if states[item] == st.READY]  # the others were cancelled
         if not siblings:
-            return
+            return False
         members = [number, *siblings]
         for sibling in siblings:
-            table.attempts[sibling] += 1
-        self._launched.update(siblings)
+            latest[sibling] += 1
+        self._launched.update(members)
         self._batches.join(members)
-        attempts = tuple((table.names[member], table.attempts[member]) for member in members)
+        attempts = tuple([(names[member], latest[member]) for member in members])
         effects[-1] = ev.LaunchBatch(attempts, kind)
+        return True
 
     def begun(self, message: ev.Begun, now: float, events: List[Event], effects: List[Any]) -> None:
         number = self._table.number[message.task]

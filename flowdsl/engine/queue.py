@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import Dict, List, Mapping, Optional, Tuple
+from typing import Container, Dict, List, Mapping, Optional, Tuple
 
 NO_MAP = -1  # the owner of a task that is no item
 Key = Tuple[float, float, int]  # (-priority, -rank, number): the smallest goes first
@@ -50,16 +50,32 @@ class ReadyQueue:
                 return key[2]
             self._hold(full, kind, key, names)
 
-    def pop_alike(self, kind: str, owners: Mapping[int, int], owner: int, uses: List[Uses], most: int) -> List[int]:
+    def pop_alike(
+        self,
+        kind: str,
+        owners: Mapping[int, int],
+        owner: int,
+        uses: List[Uses],
+        others: Container[int],
+        most: int,
+    ) -> List[int]:
         """The next best tasks of this kind, at most so many, as long as they are items of this mapped task.
 
-        With `NO_MAP` for an owner: as long as they are items of none. None of them has named limits.
+        With `NO_MAP` for an owner: as long as they are items of none. None of them has named limits or is one of
+        the `others`.
         """
         heap = self._heaps.get(kind)
         found: List[int] = []
-        while heap and len(found) < most and owners.get(heap[0][2], NO_MAP) == owner and not uses[heap[0][2]]:
+        while heap and len(found) < most:
+            number = heap[0][2]
+            if uses[number] or number in others or (owners and owners.get(number, NO_MAP) != owner):
+                break
             found.append(heapq.heappop(heap)[2])
         return found
+
+    def length(self, kind: str) -> int:
+        """How many tasks of this kind wait, those held back by a limit apart."""
+        return len(self._heaps.get(kind, ()))
 
     def give_back(self, names: Uses) -> None:
         """Free one share of each of these limits."""

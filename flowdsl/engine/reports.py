@@ -67,7 +67,7 @@ class Reports:
         if not in_hand and not self._must_have_begun(number, message, now, events, effects):
             return
         if state == st.SUCCEEDED and not mechanism and self._is_plain(number):
-            self._slots.busy -= 1
+            self._slots.free(number)
             table.succeed(number, detail, events)
             return
         stopping = self._let_go(number, mechanism, now)
@@ -85,17 +85,40 @@ class Reports:
 
     def ran(self, message: ev.Ran, now: float, events: List[Event], effects: List[Any]) -> None:
         """The first event is that of the begin, where the attempt was launched and had not begun."""
-        ended = message.ended
-        number = self._table.number[ended.task]
-        if number in self._launched and self._table.attempts[number] == ended.attempt:
+        ended, began, detail = message
+        table, number = self._table, self._table.number[ended.task]
+        if number in self._launched and table.attempts[number] == ended.attempt:
             self._launched.discard(number)
-            self._launches.begin(number, message.detail, message.began, events)
+            if ended.state == st.SUCCEEDED and not ended.mechanism and self._is_plain(number):
+                self._slots.free(number)
+                table.run_through(number, detail, ended.detail, events)
+                return
+            self._launches.begin(number, detail, began, events)
         self.ended(ended, now, events, effects)
+
+    def ran_well(self, message: ev.RanWell, now: float, events: List[Event], effects: List[Any]) -> None:
+        """What `ran` would do for each."""
+        attempts, detail = message
+        table, launched, free = self._table, self._launched, self._slots.free
+        numbers, latest, policies, plain = table.number, table.attempts, table.policies, None
+        for task, attempt in attempts:
+            number = numbers[task]
+            if number in launched and latest[number] == attempt and (
+                policies[number] is plain or self._is_plain(number)
+            ):
+                plain = policies[number]  # as it is for all that share it
+                launched.discard(number)
+                free(number)
+                table.run_through(number, detail, None, events)
+            else:
+                ended = ev.Ended(task, attempt, st.SUCCEEDED, "returned")
+                self.ran(ev.Ran(ended, now, detail), now, events, effects)
 
     def _is_plain(self, number: int) -> bool:
         """Nothing is known of this attempt that would have to be forgotten at its end."""
-        known = self._told or self._lost or self._batches.began or self._batches.left
-        return not known and not self._table.uses[number] and self._table.policies[number].timeout is None
+        policy = self._table.policies[number]
+        known = self._told or self._lost or self._batches.began or self._kinds[policy.kind].batches
+        return not known and not policy.uses and policy.timeout is None
 
     def _let_go(self, number: int, mechanism: str, now: float) -> Optional[Stopping]:
         """Forget what is known of the attempt; returns why it was told to end."""

@@ -28,8 +28,8 @@ class Steady:
     def size(self, task: str) -> Tuple[float, Optional[int]]:
         return 0.0, self._sizes.get(task, 1)
 
-    def claim(self) -> Tuple[float, Optional[Tuple[str, ...]]]:
-        return 0.0, None
+    def claim(self) -> Tuple[float, ev.Claim]:
+        return 0.0, ev.Claim()
 
     def lateness(self) -> float:
         return 0.0

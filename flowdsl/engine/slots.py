@@ -33,10 +33,13 @@ class Slots:
             self._queue.give_back(self._table.uses[number])
 
     def abandon(self, number: int) -> None:
-        """The attempt is over for the run and still going; its named limits stay taken until it ends."""
+        """The attempt is over for the run and still going; its named limits stay taken until it ends.
+
+        Where its worker is replaced, those left of its batch have the slot.
+        """
         kind = self._kinds[self._table.policies[number].kind]
         self.abandoned[number, self._table.attempts[number]] = not kind.replaces
-        if kind.replaces:
+        if kind.replaces and (not self._batches.left or self._batches.leave(number)):
             self.busy -= 1
 
     def release(self, number: int, attempt: int) -> bool:

@@ -14,6 +14,7 @@ from flowdsl.engine.queue import Key, ReadyQueue
 Detail = Optional[Mapping[str, Any]]
 
 _TRANSITIONS = st.TRANSITIONS
+_RUNNING = _TRANSITIONS[st.READY, "started"]
 _SUCCEEDED = _TRANSITIONS[st.RUNNING, "returned"]
 _new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor, several times a task
 
@@ -36,6 +37,7 @@ class TaskTable:
         self._children: List[Optional[List[int]]] = []
         # what only few tasks have
         self.maps = Maps()
+        self.timed: Set[int] = set()  # with a time limit
         self._unconditional: Set[int] = set()  # run_when="any_failed" without dependencies: they run
         self._blame: Dict[int, Dict[str, str]] = {}  # task -> {state of a dependency: who began it}
         self._guilty: Dict[int, str] = {}  # task that ended for another's sake -> who began it
@@ -56,6 +58,8 @@ class TaskTable:
         if over is not None and not known:
             self.maps.add(number, node, map(self.number.__getitem__, over))
         self._waiting.append(self._wait_for(upstream, number) if upstream and not known else 0)
+        if policy.timeout is not None:
+            self.timed.add(number)
         if policy.run_when == "any_failed" and not upstream:
             self._unconditional.add(number)
         self.open += 1
@@ -131,6 +135,13 @@ class TaskTable:
             self.open -= 1
         else:
             self.settle(number, events)
+
+    def run_through(self, number: int, detail: Detail, said: Detail, events: List[Event]) -> None:
+        """An attempt begins, `detail`, and succeeds, `said`, at once."""
+        name, attempt = self.names[number], self.attempts[number]
+        fields = (ev.ATTEMPT_STARTED, name, attempt, st.READY, _RUNNING, "started", "", "", "", detail)
+        events.append(_new(Event, fields))
+        self.succeed(number, said, events)
 
     def settle(self, number: int, events: List[Event]) -> None:
         """The task has ended: its dependants hear of it, and theirs in turn (no recursion: chains are long)."""

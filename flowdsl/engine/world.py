@@ -31,7 +31,7 @@ class Act(NamedTuple):
     obeys_after: float = 0.0  # from a Stop to its end; NEVER: it does not notice
     mechanism: str = ""  # how the executor says that it ended a stopped attempt
     notes: Tuple[float, ...] = ()  # when the task says how far it is, from its begin; it may be over by then
-    recalls_after: float = NEVER  # from its begin until those behind it in its batch are taken back
+    recalls_after: float = NEVER  # from its begin until somebody looks: then it is told, and those behind it come back
     tells_at_once: bool = False  # a silent one: its begin is told with its end
     echoes: Tuple[float, ...] = ()  # its begin and its outcome are reported again, so long after
 
@@ -45,8 +45,8 @@ class Habits(Protocol):
     def size(self, task: str) -> Tuple[float, Optional[int]]:
         """After how long it is known how many items this mapped task has, and how many; None: it cannot be said."""
 
-    def claim(self) -> Tuple[float, Optional[Tuple[str, ...]]]:
-        """After how long a worker asks for an attempt, and for which kinds."""
+    def claim(self) -> Tuple[float, ev.Claim]:
+        """After how long a worker asks for an attempt, and how."""
 
     def lateness(self) -> float:
         """How long after it was due a tick comes."""
@@ -141,9 +141,9 @@ class World:
         """Set on their way the claims and the tick that the machine wants; True when anything is under way."""
         wanted = self.scheduler.claimable()
         while self._asking < wanted:
-            delay, kinds = self._habits.claim()
+            delay, claim = self._habits.claim()
             self._asking += 1
-            self._plan(delay, self._claim, ev.Claim(kinds))
+            self._plan(delay, self._claim, claim)
         due = self.scheduler.next_due()
         if due is not None and due < self._tick_for:
             self._tick_for = due
@@ -199,10 +199,12 @@ class World:
             behind = behind.behind
 
     def _recall(self, life: Life) -> None:
-        """It takes long: those behind it are given back, and it goes on."""
+        """It takes long: those behind it in its batch are given back, and it goes on; now all know that it began."""
         if not life.over:
             self._scatter(life)
             life.behind = None
+            if life.act.silent:
+                self._say(life, ev.Begun(life.task, life.attempt))
 
     def _begin(self, life: Life) -> None:
         if life.over:
@@ -216,7 +218,7 @@ class World:
         life.begun, life.began_at = True, self.now
         self._plan(life.act.duration, self._end, life)
         self._plan_notes(life)
-        if life.behind is not None:
+        if life.behind is not None or life.act.silent:
             self._plan(life.act.recalls_after, self._recall, life)
         if life.stopped:
             self._plan(life.act.obeys_after, self._obey, life)

@@ -9,11 +9,11 @@ a watch every 5 ms wakes them when that one does not come back. All of it is cal
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, List, Optional
+from typing import Callable, Iterator, List, Optional, Sequence
 
+from flowdsl.engine.events import Claim
 from flowdsl.errors import InternalError
-from flowdsl.executors.current import Current
-from flowdsl.executors.outcome import Outcome
+from flowdsl.runtime.stint import Series, Stint
 
 SHORT = 100e-6  # seconds: below this mean an attempt is not worth a second thread
 WATCH = 0.005  # seconds between two looks at workers that may not come back
@@ -21,22 +21,19 @@ WEIGHT = 0.2  # of the latest attempt in the mean
 
 
 class Slot:
-    """One worker: its thread, and the attempt that it has in hand."""
+    """One worker: its thread, and what it has in hand."""
 
     __slots__ = (
         "_gate",
         "abandoned",
-        "attempt",
-        "claim",
-        "current",
+        "claims",
         "in_user_code",
         "name",
-        "outcome",
         "parked",
         "seen",
         "slow",
+        "stint",
         "stopped",
-        "task",
         "thread",
         "timed",
         "turns",
@@ -45,12 +42,9 @@ class Slot:
     def __init__(self, name: str) -> None:
         self.name = name
         self.thread: Optional[threading.Thread] = None
-        self.task = ""  # empty: nothing in hand
-        self.attempt = 0
-        self.claim: Any = None  # what it asks the machine for
-        self.current: Optional[Current] = None
-        self.outcome: Optional[Outcome] = None
-        self.timed = True  # whether the CPU clock is read for the attempt in hand
+        self.stint: Optional[Stint] = None  # what it has in hand
+        self.claims: Sequence[Claim] = ()  # what it asks the machine for: one attempt, or several where they are tiny
+        self.timed = True  # whether the CPU clock is read for what it has in hand
         self.in_user_code = False
         self.stopped = False  # a stop has been sent into the thread and not been withdrawn
         self.abandoned = False
@@ -97,9 +91,12 @@ class Crew:
         if slot.slow:
             slot.slow = False
             self.awake += 1
-        if slot.outcome is not None:
-            mean = self._mean = self._mean + WEIGHT * (slot.outcome.seconds - self._mean)
-            self.is_quick = mean < SHORT
+        stint = slot.stint
+        if stint is not None:
+            mean = self._mean
+            for outcome in stint.untold():
+                mean += WEIGHT * (outcome.seconds - mean)
+            self._mean, self.is_quick = mean, mean < SHORT
 
     def should_rest(self) -> bool:
         """Attempts are so short that the other worker which is awake does them alone faster."""
@@ -127,7 +124,7 @@ class Crew:
 
         Then the watch goes on too, whatever is there at the moment: to set it going costs as much as some attempts.
         """
-        if self.is_quick and self.awake > 0:
+        if (self.is_quick and self.awake > 0) or any(self.series()):
             return True
         return claimable > 0 and (bool(self._parked) or len(self._slots) < self._size)
 
@@ -138,7 +135,7 @@ class Crew:
         attempts are not taken to be long, which would wake everybody.
         """
         for slot in self._slots:
-            if slot.task and not slot.parked and not slot.slow and slot.seen == slot.turns:
+            if slot.stint is not None and not slot.parked and not slot.slow and slot.seen == slot.turns:
                 slot.slow = True
                 self.awake -= 1
                 if slot.in_user_code:
@@ -167,8 +164,12 @@ class Crew:
         return [self._unpark() for _ in range(len(self._parked))]
 
     def holding(self, task: str, attempt: int) -> Optional[Slot]:
-        """The worker that has this attempt in hand."""
-        return next((slot for slot in self._slots if slot.task == task and slot.attempt == attempt), None)
+        """The worker that has this attempt, in hand or waiting behind that."""
+        return next((slot for slot in self._slots if slot.stint is not None and slot.stint.find(task, attempt)), None)
+
+    def series(self) -> Iterator[Series]:
+        """Those in which attempts wait behind the one in hand, or of which nobody knows what is in hand."""
+        return (slot.stint for slot in self._slots if type(slot.stint) is Series and slot.stint.waits)
 
     def _unpark(self) -> Slot:
         slot = self._parked.pop()

@@ -25,6 +25,7 @@ from flowdsl.runtime.orders import Errands, Orders
 from flowdsl.runtime.reports import Report, Reports
 from flowdsl.runtime.results import Results
 from flowdsl.runtime.scribe import ECHO, Scribe
+from flowdsl.runtime.teller import Teller
 from flowdsl.runtime.timekeeper import Timekeeper
 from flowdsl.runtime.turns import Turns
 from flowdsl.runtime.workers import Workers
@@ -61,6 +62,7 @@ class Driver:
         self._calls = calls
         self._alarm = alarm = Alarm()
         self.scribe = Scribe(journal.path, alarm.set, echo=0 if kind.replaces else ECHO)
+        teller = Teller(self.core, self.scribe)
         self._executor = executor = threads.ThreadExecutor(max_workers)
         self._crew = crew = Crew(
             max_workers if kind.replaces else 1, self._start_worker, "thread" if kind.replaces else "main"
@@ -71,6 +73,7 @@ class Driver:
             self.scribe,
             alarm,
             executor,
+            teller,
             kind=kind,
             backends=backends,
             nodes=nodes,
@@ -87,10 +90,10 @@ class Driver:
             crew,
             calls,
             self.scribe,
-            kind=kind.name,
+            teller,
+            turns,
+            kind=kind,
             pushed=bool(backends),
-            let_in=turns.let_in,
-            move_on=turns.move_on,
             carry_out=errands.carry_out,
             give_up=self._give_up,
         )

@@ -13,7 +13,7 @@ from flowdsl.executors.outcome import Call, failure
 from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.crew import Crew, Slot
 from flowdsl.runtime.reports import Reports
-from flowdsl.runtime.workers import detail_of
+from flowdsl.runtime.teller import detail_of
 
 NEVER_AGAIN = Retry(0)
 

@@ -13,7 +13,7 @@ from flowdsl.executors.notes import Note
 from flowdsl.executors.outcome import Outcome
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.scribe import Scribe
-from flowdsl.runtime.workers import detail_of, ended
+from flowdsl.runtime.teller import detail_of, ended
 
 NOW = float("inf")
 Report = Tuple[Any, Optional[Outcome], float]  # what the machine is told, what came of it, seconds since the start

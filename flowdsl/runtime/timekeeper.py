@@ -61,6 +61,9 @@ class Timekeeper:
             if turns.begun:
                 turns.let_in()
             now = core.now()
+            looks = now - self._looked >= WATCH / 2
+            if looks:
+                turns.recall(now)
             due = core.scheduler.next_due()
             is_due = due is not None and due <= now
             for note in self._scribe.notes.all(now) if is_due else self._scribe.due(now):
@@ -69,7 +72,7 @@ class Timekeeper:
                 core.feed(ev.Tick(), now)
             orders = turns.move_on(now) or Orders([], (), ())
             claimable = turns.claimable() - len(orders.woken)
-            if now - self._looked >= WATCH / 2:
+            if looks:
                 self._looked = now
                 orders.woken.extend(self._crew.look(claimable))
             turns.alarm_due = turns.next_alarm(claimable, now)

@@ -16,6 +16,8 @@ from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import WATCH, Crew, Slot
 from flowdsl.runtime.orders import Orders
 from flowdsl.runtime.scribe import Scribe
+from flowdsl.runtime.stint import Stint
+from flowdsl.runtime.teller import Teller
 
 CHUNK = 1000  # tasks that join in one write
 NEVER = float("inf")
@@ -31,6 +33,7 @@ class Turns:
         scribe: Scribe,
         alarm: Alarm,
         executor: threads.ThreadExecutor,
+        teller: Teller,
         *,
         kind: Kind,
         backends: Mapping[str, Backend],
@@ -50,6 +53,7 @@ class Turns:
         self._scribe = scribe
         self._alarm = alarm
         self._executor = executor
+        self._teller = teller
         self._kind = kind
         self._own = (kind.name,)
         self._backends = backends
@@ -62,6 +66,8 @@ class Turns:
         """At the first turn of all the run begins, and its tasks join; at any other, a request to end goes first."""
         core = self._core
         if self.begun:
+            if self.cancels:
+                self.recall(core.now())  # what is in hand has to be known, to be told to end
             while self.cancels:
                 core.feed(self.cancels.popleft(), core.now())
             return
@@ -77,16 +83,21 @@ class Turns:
         while self.cancels:  # it was cancelled before it began
             core.feed(self.cancels.popleft(), core.now())
 
-    def move_on(self, now: float, task: str = "") -> Optional[Orders]:
+    def recall(self, now: float) -> None:
+        """Let the machine know what each worker has in hand, and have back what waits behind that."""
+        for stint in list(self._crew.series()):
+            self._teller.recall(stint, now)
+
+    def move_on(self, now: float, stint: Optional[Stint] = None) -> Optional[Orders]:
         """After any input: give out what other executors can take, write, and say what is to be done outside.
 
-        `task` is what the calling worker has in hand now; where attempts are tiny it may begin that first, and several
+        `stint` is what the calling worker has in hand now; where attempts are tiny it may begin that first, and several
         turns are written together, at the latest when the timer thread looks.
         """
         core = self._core
-        if task and self._crew.is_quick and self.alarm_due <= now + WATCH and not self._pushed:
+        if stint is not None and self._crew.is_quick and self.alarm_due <= now + WATCH and not self._pushed:
             core.stage(now)
-            if core.may_wait(task, now):
+            if core.may_wait(stint, now):
                 return None
         if self._pushed and not core.closing and not core.held:
             self._push(now)
@@ -98,7 +109,7 @@ class Turns:
             return Orders(self.close(), (), stops)
         claimable = self.claimable()
         woken = self._crew.wake_for(claimable) if claimable > 0 else ()
-        self._set_alarm(claimable - len(woken), now)
+        self._set_alarm(claimable - len(woken), now, stint)
         if not (woken or core.launches or stops or core.expansions):
             return None
         launches, core.launches = core.launches, []
@@ -121,9 +132,11 @@ class Turns:
         stops, self._core.stops = self._core.stops, []
         for stop in stops:
             slot = self._crew.holding(stop.task, stop.attempt) if stop.kind == self._kind.name else None
-            if slot is not None and slot.current is not None and slot.thread is not None:
-                slot.current.stop(stop.cause)
-                if slot.in_user_code and not slot.stopped:
+            if slot is not None and slot.stint is not None and slot.thread is not None:
+                current = slot.stint.find(stop.task, stop.attempt)
+                if current is not None:
+                    current.stop(stop.cause)
+                if slot.in_user_code and not slot.stopped and current is slot.stint.in_hand:
                     slot.stopped = threads.send_stop(slot.thread.ident or 0)
         return [stop for stop in stops if stop.kind != self._kind.name]
 
@@ -156,11 +169,13 @@ class Turns:
                 callback()
         return self._crew.dismiss()
 
-    def _set_alarm(self, claimable: int, now: float) -> None:
+    def _set_alarm(self, claimable: int, now: float, stint: Optional[Stint]) -> None:
         """Wake the timer thread if it would sleep too long; after most attempts there is nothing that could need it."""
-        due = self._core.scheduler.next_due()
-        if due is None and (claimable <= 0 or self.alarm_due <= now + WATCH):
-            return
+        if self._core.scheduler.next_due() is None:
+            if self.alarm_due <= now + WATCH:
+                return
+            if claimable <= 0 and (stint is None or not stint.waits):
+                return
         due = self.next_alarm(claimable, now)
         if due < self.alarm_due:
             self.alarm_due = due

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import threading
 from contextvars import copy_context
-from typing import Any, Callable, Dict, List, Mapping, Optional, cast
+from time import monotonic, sleep
+from typing import Any, Callable, List, Optional, Union, cast
 
 from flowdsl.engine import events as ev
+from flowdsl.engine.policy import Kind
 from flowdsl.errors import AttemptStopped
 from flowdsl.executors import capture, threads
 from flowdsl.executors.current import Current, enter
@@ -20,34 +22,18 @@ from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import Crew, Slot
 from flowdsl.runtime.scribe import Scribe
-from flowdsl.storage.detail import clip
+from flowdsl.runtime.stint import Series, Single, Stint
+from flowdsl.runtime.teller import STOPPED, Teller
+from flowdsl.runtime.turns import Turns
 
 _forked: List[bool] = []  # not empty in a process that was forked
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: _forked.append(True))
 
+LATE = 0.0001  # seconds after which the timer thread is in want of the interpreter
+YIELD = 0.00002  # seconds that a worker sleeps for it
+MOST = 16  # tiny attempts that a worker takes together
 GO, REST, LEAVE = "go", "rest", "leave"  # what a worker does after its turn
-STOPPED = Outcome("failed", "raised", error_type="AttemptStopped", error="the attempt was stopped")
-
-
-def detail_of(outcome: Outcome) -> Optional[Mapping[str, Any]]:
-    """What the log says of an attempt's end."""
-    if outcome.state == "succeeded":
-        return None if outcome.cpu_s is None else {"cpu_s": round(outcome.cpu_s, 6)}
-    detail: Dict[str, Any] = {}
-    if outcome.cpu_s is not None:
-        detail["cpu_s"] = round(outcome.cpu_s, 6)
-    if outcome.state == "skipped":
-        detail["message"] = clip(outcome.error)
-    elif outcome.error_type:
-        detail.update(error_type=outcome.error_type, error=clip(outcome.error), traceback=outcome.traceback)
-    return detail
-
-
-def ended(task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Optional[Mapping[str, Any]]) -> ev.Ended:
-    """The report of an outcome, as the machine takes it."""
-    report = (task, attempt, outcome.state, outcome.cause, outcome.retryable, mechanism, detail)
-    return tuple.__new__(ev.Ended, report)  # a third of the cost of the constructor, once an attempt
 
 
 class Workers:
@@ -59,11 +45,11 @@ class Workers:
         crew: Crew,
         calls: Calls,
         scribe: Scribe,
+        teller: Teller,
+        turns: Turns,
         *,
-        kind: str,
+        kind: Kind,
         pushed: bool,
-        let_in: Callable[[], None],
-        move_on: Callable[[float, str], Any],
         carry_out: Callable[[Any], None],
         give_up: Callable[[BaseException], None],
     ) -> None:
@@ -71,93 +57,113 @@ class Workers:
         self._crew = crew
         self._calls = calls
         self._scribe = scribe
-        self._kind = kind
-        self._kinds = None if pushed else (kind,)
-        self._let_in = let_in
-        self._move_on = move_on
+        self._teller = teller
+        self._turns = turns
+        self._kind = kind.name
+        self._kinds = None if pushed else (kind.name,)
+        self._most = MOST if kind.replaces and not pushed and core.together > 1 else 1
         self._carry_out = carry_out
         self._give_up = give_up
         self._context = copy_context()
         self._pid = os.getpid()
+        self._made_way = self._next_way = 0.0  # for what the timer thread was to look at then; and not before
 
     def work(self, slot: Slot) -> None:
         """Until the run is over, or this worker is lost to it."""
         while True:
             try:
-                if slot.claim is None:
+                if not slot.claims:
                     slot.thread = threading.current_thread()
-                    slot.claim = ev.Claim(self._kinds, self._core.fix({"worker": slot.name, "pid": os.getpid()}))
-                if slot.task and slot.outcome is None:
-                    self._context.copy().run(self._attempt, slot)
-                    if _forked and os.getpid() != self._pid:  # a child of the task came back here: it is not ours
-                        os._exit(0)
+                    detail = self._core.fix({"worker": slot.name, "pid": os.getpid()})
+                    slot.claims = ev.Claim(self._kinds, detail), ev.Claim(self._kinds, detail, self._most)
+                stint = slot.stint
+                if type(stint) is Single:
+                    stint.outcome = stint.outcome or self._alone(slot, stint.current)
+                elif stint is not None:
+                    self._work_off(slot, cast(Series, stint))
                 step = self._turn(slot)
                 if step == LEAVE:
                     return
                 if step == REST:  # what the turn said: the slot itself may have been woken since
                     slot.park()
             except AttemptStopped:  # sent for the attempt in hand, arrived a little late: nothing is lost by it
-                if slot.task and slot.outcome is None:
-                    slot.outcome = STOPPED
+                if slot.stint is not None:
+                    slot.stint.mend(STOPPED, monotonic())
             except BaseException as exc:
                 self._give_up(exc)
                 return
 
-    def _attempt(self, slot: Slot) -> None:
+    def _work_off(self, slot: Slot, series: Series) -> None:
+        """One attempt after the other, until somebody has to hear of them."""
+        series.began = monotonic()
+        while series.index < series.limit:
+            outcome = self._alone(slot, series.members[series.index])
+            series.outcomes.append(outcome)
+            now = monotonic()
+            series.ends.append(now)
+            series.index += 1
+            if now > series.until or outcome.state != "succeeded":
+                return
+
+    def _alone(self, slot: Slot, current: Current) -> Outcome:
+        """The attempt, in a context of its own."""
+        outcome = self._context.copy().run(self._attempt, slot, current)
+        if _forked and os.getpid() != self._pid:  # a child of the task came back here: it is not ours
+            os._exit(0)
+        return outcome
+
+    def _attempt(self, slot: Slot, current: Current) -> Outcome:
         """Run the user's function; the flag says when a stop may be sent into this thread."""
-        current = slot.current
-        assert current is not None
         enter(current)
         try:
-            call = self._calls.make(slot.task)
+            call = self._calls.make(current.task)
         except Exception as exc:
-            slot.outcome = failure(exc, "raised", self._calls.retry_of(slot.task))
-            return
+            return failure(exc, "raised", self._calls.retry_of(current.task))
         slot.in_user_code = True
-        slot.outcome = STOPPED if current.stopped else perform(call, slot.timed)
+        outcome = STOPPED if current.stopped else perform(call, slot.timed)
         slot.in_user_code = False
+        return outcome
 
     def _turn(self, slot: Slot) -> str:
         """Report, write, claim the next attempt; what the worker does then. One REST, one `park`, one wake."""
-        core = self._core
+        core, stint = self._core, slot.stint
         with core.lock:
             slot.in_user_code = False
             if slot.stopped:  # first of all: until it is withdrawn, a stop may be raised here
                 threads.withdraw_stop(threading.get_ident())
                 slot.stopped = False
-            self._let_in()
+            self._turns.let_in()
             now = core.now()
             self._crew.came_back(slot)
             rests = core.closing or core.held or self._crew.should_rest()
-            claim = None if slot.abandoned or rests else slot.claim
-            if slot.task:
-                self._hand_in(slot, claim, now)
-            elif claim is not None:
-                core.feed(claim, now)
+            claim = None if slot.abandoned or rests else slot.claims[self._crew.is_quick]
+            if stint is None:
+                if claim is not None:
+                    core.feed(claim, now)
+            elif self._teller.tell(stint, now, claim):
+                slot.stint = None
             step = self._hand_out(slot, claim, now)
-            orders = self._move_on(now, slot.task)
+            orders = self._turns.move_on(now, slot.stint)
+            if type(slot.stint) is Series:
+                slot.stint.until = core.write_by
         if orders is not None:
             self._carry_out(orders)
+        if now > self._turns.alarm_due + LATE:
+            self._make_way(self._turns.alarm_due, now)
         return step
 
-    def _hand_in(self, slot: Slot, claim: Optional[ev.Claim], now: float) -> None:
-        outcome = slot.outcome or STOPPED
-        plain = outcome.state == "succeeded" and outcome.cpu_s is None
-        current, detail = slot.current, None if plain else detail_of(outcome)
-        stopped = current is not None and current.stopped
-        if current is not None and (current.output is not None or current.said is not current.told):
-            detail = self._hand_in_words(current, detail, now)
-        mechanism = "overran" if stopped and outcome.error_type != "AttemptStopped" else ""
-        message = ended(slot.task, slot.attempt, outcome, mechanism, detail)
-        slot.task, slot.outcome, slot.current = "", None, None
-        self._core.feed(message, now, outcome, claim)
+    def _make_way(self, due: float, now: float) -> None:
+        """Let the timer thread have the interpreter, which it waits for in vain.
 
-    def _hand_in_words(self, current: Current, detail: Optional[Mapping[str, Any]], now: float) -> Any:
-        """What the attempt said last, before its end; what the log says of its end, with what it printed."""
-        note = self._scribe.notes.last(current, now)
-        if note is not None:
-            self._core.feed(ev.Note(*note), now)
-        return self._scribe.end(current.task, current.attempt, detail)
+        Every write gives the interpreter free and takes it again before the thread that waits for it has woken up; and
+        because that thread was woken, it does not insist (take_gil in ceval_gil.h). It may wait for a second so, and
+        its waking at every write costs as much as all else. A busy machine may be slow to run it: then less and less.
+        """
+        if due != self._made_way:
+            self._made_way, self._next_way = due, now
+        if now >= self._next_way:
+            self._next_way = now + 4 * (now - due)
+            sleep(YIELD)
 
     def _hand_out(self, slot: Slot, claim: Optional[ev.Claim], now: float) -> str:
         """Give the worker what its claim was answered with, or let it rest, or send it home."""
@@ -166,21 +172,27 @@ class Workers:
         if slot.abandoned or self._core.closing:
             self._crew.leave(slot)
             return LEAVE
-        launch = None if claim is None else self._take(claim, now)
-        if launch is None:
-            self._crew.rest(slot)
-            return REST
-        slot.task, slot.attempt = launch.task, launch.attempt
-        slot.current = Current(launch.task, launch.attempt, self._scribe)
+        if slot.stint is None:
+            launch = None if claim is None else self._take(claim, now)
+            if launch is None:
+                self._crew.rest(slot)
+                return REST
+            slot.stint = self._stint(launch, slot.claims[0])
         slot.timed = not self._crew.is_quick  # the CPU clock costs 1 to 2 us
         return GO
 
-    def _take(self, claim: ev.Claim, now: float) -> Optional[ev.Launch]:
-        """The attempt that the claim was answered with, if any; those for other executors go out on the way."""
+    def _stint(self, launch: Union[ev.Launch, ev.LaunchBatch], claim: ev.Claim) -> Stint:
+        scribe = self._scribe
+        if isinstance(launch, ev.Launch):
+            return Single(Current(launch.task, launch.attempt, scribe))
+        return Series([Current(task, attempt, scribe) for task, attempt in launch.attempts], claim.detail)
+
+    def _take(self, claim: ev.Claim, now: float) -> Optional[Union[ev.Launch, ev.LaunchBatch]]:
+        """What the claim was answered with, if anything; attempts for other executors go out on the way."""
         launches = self._core.launches
         while launches:
             if launches[-1].kind == self._kind:
-                return cast(ev.Launch, launches.pop())
+                return launches.pop()
             before = len(launches)
             self._core.feed(claim, now)
             if len(launches) == before:

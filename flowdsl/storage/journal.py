@@ -20,7 +20,6 @@ from flowdsl.storage.lock import Lock, forget_after_fork
 from flowdsl.storage.names import file_name
 from flowdsl.storage.reading import FILE, Damage, Log, next_seq, read_journal, run_dirs
 from flowdsl.storage.rewriting import rewritten
-from flowdsl.storage.times import moment_text
 
 __all__ = ["Damage", "Journal", "Log", "read_journal", "run_dirs"]
 
@@ -115,15 +114,13 @@ class Journal:
     def append_all(self, batches: Sequence[Tuple[float, Sequence[Event]]]) -> int:
         """Write batches of events, each with its own moment, in one write; the seq of the first event."""
         first = self._seq
-        texts: List[bytes] = []
         try:
             if self._fd < 0 or not self._whole:
                 raise self._unusable()
-            for at, events in batches:
-                texts.append(format_lines(events, self._seq, moment_text(at), self._spill, self._fixed))
-                self._seq += len(events)  # before the write: a number is never given twice
-            if texts:
-                self._write(texts[0] if len(texts) == 1 else b"".join(texts))
+            self._seq += sum([len(events) for _, events in batches])  # a number is never given twice
+            text = format_lines(batches, first, self._spill, self._fixed)
+            if text:
+                self._write(text)
         except OSError as exc:
             self._whole = False
             raise write_error(self.path / FILE, exc) from exc

@@ -10,7 +10,6 @@ from flowdsl.engine.events import Event
 from flowdsl.storage.detail import FOLDER, spill
 from flowdsl.storage.line import format_lines
 from flowdsl.storage.reading import FILE
-from flowdsl.storage.times import moment_text
 
 __all__ = ["rewritten"]
 
@@ -36,7 +35,7 @@ def rewritten(run_dir: Path, events: Sequence[Event], at: float) -> int:
     fd = os.open(str(draft), _FLAGS, 0o600)
     try:
         with os.fdopen(fd, "wb", closefd=False) as file:
-            file.write(format_lines(events, 0, moment_text(at), note))
+            file.write(format_lines([(at, events)], 0, note))
         os.fsync(fd)
         draft.replace(run_dir / FILE)
     except BaseException:

@@ -19,7 +19,7 @@ def _second_text(second: int) -> str:
 def moment_text(at: float) -> str:
     """Seconds since the epoch as `2026-11-22T16:10:29.123456Z`, rounded to the microsecond."""
     second, microsecond = divmod(round(at * 1_000_000), 1_000_000)
-    return f"{_second_text(second)}.{microsecond:06d}Z"
+    return f"{_second_text(second)}.{str(1_000_000 + microsecond)[1:]}Z"  # half of what a format of six digits costs
 
 
 def millisecond_text(at: float) -> str:

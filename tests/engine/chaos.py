@@ -87,7 +87,8 @@ class Faults:
         lost = draw() < self.losing and not (kind.begins_at_launch and draw() < 0.5)
         notes = tuple(sorted(self._aside.random() * 2.5 for _ in range(self._aside.choice((0, 0, 1, 3)))))
         aside = self._aside.random
-        recalls_after = 0.05 * aside() if aside() < 0.2 else NEVER
+        # A driver whose workers may hang always takes back what waits behind one.
+        recalls_after = 0.05 * aside() if kind.replaces or aside() < 0.2 else NEVER
         if kind.begins_at_launch or draw() < 0.95:
             return Act(
                 duration,
@@ -96,13 +97,13 @@ class Faults:
                 retryable,
                 begins_after,
                 lost,
-                False,
-                False,
-                obeys_after,
-                mechanism,
-                notes,
-                recalls_after,
+                obeys_after=obeys_after,
+                mechanism=mechanism,
+                notes=notes,
+                recalls_after=recalls_after,
                 echoes=echoes,
+                silent=kind.replaces and kind.begins_at_launch and aside() < 0.5,
+                tells_at_once=True,
             )
         if draw() < self.failing:
             return Act(duration, "failed", "unpicklable", False, begins_after, refused=True)
@@ -129,11 +130,14 @@ class Faults:
         self._sizes[task] = size
         return (0.0 if draw() < 0.5 else draw()), size
 
-    def claim(self) -> Tuple[float, Optional[Tuple[str, ...]]]:
+    def claim(self) -> Tuple[float, ev.Claim]:
         delay = self._draw() * self.slow_claims if self.slow_claims else 0.0
         if self._draw() < self.picky:
-            return delay, (self._rng.choice(self._names),)
-        return delay, None
+            name = self._rng.choice(self._names)
+            most = self._aside.choice((1, 1, 4)) if self._kinds[name].replaces else 1
+            return delay, ev.Claim((name,), most=most)
+        most = self._aside.choice((1, 1, 4)) if all(kind.replaces for kind in self._kinds.values()) else 1
+        return delay, ev.Claim(most=most)
 
     def lateness(self) -> float:
         return self._draw() * self.late_ticks

@@ -84,10 +84,13 @@ class Watch:
     def _policy(self, task: str) -> Policy:
         return self._nodes[split(task)[0]].policy
 
-    def _judge_batch(self, launches: Sequence[str]) -> None:
+    def _judge_batch(self, claim: ev.Claim, launches: Sequence[str]) -> None:
         if len(launches) < 2:
             return
         kind = self._policy(launches[0]).kind
+        if self._kinds[kind].begins_at_launch:
+            hold(len(launches) <= claim.most, "more of them than the worker asked for")
+            hold(all(self._policy(task).timeout is None for task in launches), "one of them has a time limit")
         following = [
             task for task in sorted(self._ready, key=self._keys.__getitem__) if self._policy(task).kind == kind
         ]
@@ -111,7 +114,7 @@ class Watch:
             best = self._best(message.kinds)
             launches = [launch.task for launch in launched_by(effects)]
             hold(launches[:1] == ([] if best is None else [best]), f"the claim should be answered with {best}")
-            self._judge_batch(launches)
+            self._judge_batch(message, launches)
         elif type(message) is ev.Add:
             for node in message.nodes:
                 self._keys[node.name] = (-node.priority, -node.rank, len(self._keys))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 import threading
+from types import SimpleNamespace
 from typing import Any, Callable, List
 
 import pytest
 
+from flowdsl.engine.events import Claim
+from flowdsl.executors.current import Current
 from flowdsl.executors.outcome import Outcome
+from flowdsl.executors.threads import KIND
 from flowdsl.runtime.crew import Crew, Slot
+from flowdsl.runtime.stint import Single
 from flowdsl.runtime.workers import LEAVE, REST, Workers
 
 SEEDS = 400
@@ -47,7 +52,7 @@ class World:
     def turn(self, slot: Slot) -> None:
         """What a worker does under the lock: hand its attempt in, and take the next one or rest."""
         self.crew.came_back(slot)
-        slot.task, slot.outcome = "", None
+        slot.stint = None
         if slot.abandoned:
             self.crew.leave(slot)
         elif self.crew.should_rest() or not self.ready:
@@ -60,8 +65,10 @@ class World:
 
     def begin(self, slot: Slot) -> None:
         quick = self.draw.random() < self.short
-        slot.task, slot.in_user_code = "t", self.draw.random() < 0.5
-        slot.outcome = Outcome("succeeded", "returned", seconds=0.0 if quick else self.draw.choice([0.0, 1.0]))
+        slot.stint = Single(Current("t", 1))
+        slot.in_user_code = self.draw.random() < 0.5
+        seconds = 0.0 if quick else self.draw.choice([0.0, 1.0])
+        slot.stint.outcome = Outcome("succeeded", "returned", seconds=seconds)
         (self.turning if quick else self.busy).append(slot)
 
     def wake_for_ready(self) -> None:
@@ -133,14 +140,13 @@ def test_one_who_is_woken_before_he_sleeps_uses_up_that_wake(monkeypatch: pytest
     steps: List[str] = [LEAVE, REST]
 
     def turn(self: Workers, slot: Slot) -> str:
-        slot.claim = "made"
         if len(steps) == 2:
             slot.wake()  # by another worker, after the lock was free and before this one sleeps
         return steps.pop()
 
     monkeypatch.setattr(Workers, "_turn", turn)
     slot = Slot("thread-1")
-    slot.claim = "made"
+    slot.claims = (Claim(), Claim())
     slot.parked = False  # the other worker has said so already
     _workers().work(slot)
     assert not steps
@@ -151,16 +157,16 @@ def _workers() -> Workers:
     def never(*_: Any) -> None:
         raise AssertionError
 
-    nothing: Any = None
+    nothing: Any = SimpleNamespace(together=1)
     return Workers(
         nothing,
         nothing,
         nothing,
         nothing,
-        kind="threads",
+        nothing,
+        nothing,
+        kind=KIND,
         pushed=False,
-        let_in=never,
-        move_on=never,
         carry_out=never,
         give_up=never,
     )

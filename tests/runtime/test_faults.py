@@ -296,7 +296,7 @@ def test_a_fault_of_our_own_ends_the_run_and_says_so(flow: Flow, monkeypatch: py
     from flowdsl.runtime.workers import Workers
 
     flow.task(name="one")(lambda: 1)
-    monkeypatch.setattr(Workers, "_hand_in", lambda *_: 1 / 0)
+    monkeypatch.setattr(Workers, "_hand_out", lambda *_: 1 / 0)
     with pytest.raises(flowdsl.InternalError, match="please report") as caught:
         run(flow)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)

@@ -16,7 +16,6 @@ from flowdsl.storage import line as line_module
 from flowdsl.storage.detail import MESSAGE_LIMIT
 from flowdsl.storage.journal import read_journal
 from flowdsl.storage.line import format_lines, parse_line
-from flowdsl.storage.times import moment_text
 from tests.storage.samples import AT, added, events_of, lines_of, started, succeeded, write
 
 # Any code point, lone surrogates with them.
@@ -46,7 +45,7 @@ def no_spill(seq: int, text: bytes) -> Mapping[str, Any]:
 
 
 def text_of(*events: Event) -> bytes:
-    return format_lines(events, 12, moment_text(AT), no_spill)
+    return format_lines([(AT, events)], 12, no_spill)
 
 
 def test_a_line_has_the_documented_fields_in_the_documented_order() -> None:
