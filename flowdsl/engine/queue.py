@@ -67,10 +67,12 @@ class ReadyQueue:
         heap = self._heaps.get(kind)
         found: List[int] = []
         while heap and len(found) < most:
-            number = heap[0][2]
+            key = heapq.heappop(heap)
+            number = key[2]
             if uses[number] or number in others or (owners and owners.get(number, NO_MAP) != owner):
+                heapq.heappush(heap, key)
                 break
-            found.append(heapq.heappop(heap)[2])
+            found.append(number)
         return found
 
     def length(self, kind: str) -> int:

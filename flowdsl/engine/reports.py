@@ -5,7 +5,7 @@ Every report carries its attempt number, and a superseded one is dropped.
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
@@ -91,7 +91,7 @@ class Reports:
             self._launched.discard(number)
             if ended.state == st.SUCCEEDED and not ended.mechanism and self._is_plain(number):
                 self._slots.free(number)
-                table.run_through(number, detail, ended.detail, events)
+                table.run_through((number,), detail, ended.detail, events)
                 return
             self._launches.begin(number, detail, began, events)
         self.ended(ended, now, events, effects)
@@ -99,20 +99,28 @@ class Reports:
     def ran_well(self, message: ev.RanWell, now: float, events: List[Event], effects: List[Any]) -> None:
         """What `ran` would do for each."""
         attempts, detail = message
-        table, launched, free = self._table, self._launched, self._slots.free
-        numbers, latest, policies, plain = table.number, table.attempts, table.policies, None
+        table = self._table
+        numbers = [table.number[task] for task, _ in attempts]
+        if self._are_plain(numbers, attempts):
+            self._launched.difference_update(numbers)
+            self._slots.free_all(numbers)
+            table.run_through(numbers, detail, None, events)
+            return
         for task, attempt in attempts:
-            number = numbers[task]
-            if number in launched and latest[number] == attempt and (
-                policies[number] is plain or self._is_plain(number)
-            ):
-                plain = policies[number]  # as it is for all that share it
-                launched.discard(number)
-                free(number)
-                table.run_through(number, detail, None, events)
-            else:
-                ended = ev.Ended(task, attempt, st.SUCCEEDED, "returned")
-                self.ran(ev.Ran(ended, now, detail), now, events, effects)
+            ended = ev.Ended(task, attempt, st.SUCCEEDED, "returned")
+            self.ran(ev.Ran(ended, now, detail), now, events, effects)
+
+    def _are_plain(self, numbers: Sequence[int], attempts: Sequence[Tuple[str, int]]) -> bool:
+        """All of them are launched, and plain."""
+        launched, latest, policies, plain = self._launched, self._table.attempts, self._table.policies, None
+        for number, (_, attempt) in zip(numbers, attempts):
+            if number not in launched or latest[number] != attempt:
+                return False
+            if policies[number] is not plain:
+                if not self._is_plain(number):
+                    return False
+                plain = policies[number]  # and so is all that shares it
+        return True
 
     def _is_plain(self, number: int) -> bool:
         """Nothing is known of this attempt that would have to be forgotten at its end."""

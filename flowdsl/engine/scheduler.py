@@ -155,6 +155,8 @@ class Scheduler:
             elif node.known:
                 table.move(number, node.known, ev.TASK_GIVEN if node.known == "given" else ev.TASK_REUSED, events)
                 table.settle(number, events)
+            elif not table.may_be_ready(number):
+                continue
             elif table.states[number] == st.PENDING and table.decide(number, events):
                 table.settle(number, events)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping, Set, Tuple
+from typing import Dict, Mapping, Sequence, Set, Tuple
 
 from flowdsl.engine.batches import Batches
 from flowdsl.engine.policy import Kind
@@ -31,6 +31,13 @@ class Slots:
             self.busy -= 1
         if self._table.uses[number]:
             self._queue.give_back(self._table.uses[number])
+
+    def free_all(self, numbers: Sequence[int]) -> None:
+        """As `free`, for attempts without named limits."""
+        leave = self._batches.leave
+        for number in numbers:
+            if leave(number):
+                self.busy -= 1
 
     def abandon(self, number: int) -> None:
         """The attempt is over for the run and still going; its named limits stay taken until it ends.

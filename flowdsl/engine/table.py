@@ -37,6 +37,7 @@ class TaskTable:
         self._children: List[Optional[List[int]]] = []
         # what only few tasks have
         self.maps = Maps()
+        self._mapped = self.maps.nodes
         self.timed: Set[int] = set()  # with a time limit
         self._unconditional: Set[int] = set()  # run_when="any_failed" without dependencies: they run
         self._blame: Dict[int, Dict[str, str]] = {}  # task -> {state of a dependency: who began it}
@@ -64,6 +65,10 @@ class TaskTable:
             self._unconditional.add(number)
         self.open += 1
         events.append(_new(Event, (ev.TASK_ADDED, name, 0, "", st.PENDING, "added", "", "", "", detail)))
+
+    def may_be_ready(self, number: int) -> bool:
+        """Whether `decide` may have something to say of it."""
+        return not self._waiting[number] or number in self._blame
 
     def _wait_for(self, upstream: Sequence[str], number: int) -> int:
         """Join the dependants of these tasks; how many of them have not ended."""
@@ -120,7 +125,7 @@ class TaskTable:
 
     def push(self, number: int) -> None:
         """It waits for a worker; a mapped task, which needs none, for its sizes."""
-        if self.maps.nodes and number in self.maps.nodes:
+        if self._mapped and number in self._mapped:
             self.maps.unasked.append(number)
         else:
             self._queue.push(self.policies[number].kind, self.keys[number])
@@ -136,12 +141,14 @@ class TaskTable:
         else:
             self.settle(number, events)
 
-    def run_through(self, number: int, detail: Detail, said: Detail, events: List[Event]) -> None:
-        """An attempt begins, `detail`, and succeeds, `said`, at once."""
-        name, attempt = self.names[number], self.attempts[number]
-        fields = (ev.ATTEMPT_STARTED, name, attempt, st.READY, _RUNNING, "started", "", "", "", detail)
-        events.append(_new(Event, fields))
-        self.succeed(number, said, events)
+    def run_through(self, numbers: Sequence[int], detail: Detail, said: Detail, events: List[Event]) -> None:
+        """Of each of these an attempt begins, `detail`, and succeeds, `said`, at once."""
+        names, attempts = self.names, self.attempts
+        for number in numbers:
+            name, attempt = names[number], attempts[number]
+            fields = (ev.ATTEMPT_STARTED, name, attempt, st.READY, _RUNNING, "started", "", "", "", detail)
+            events.append(_new(Event, fields))
+            self.succeed(number, said, events)
 
     def settle(self, number: int, events: List[Event]) -> None:
         """The task has ended: its dependants hear of it, and theirs in turn (no recursion: chains are long)."""
@@ -165,7 +172,11 @@ class TaskTable:
                     self._note(child, parent)
                 elif left:
                     continue  # nothing new for it
-                if self.states[child] == st.PENDING and self.decide(child, events):
+                if self.states[child] != st.PENDING:
+                    continue
+                if not self._blame and self.policies[child].run_when != "any_failed":  # as `decide` would, for most
+                    self.make_ready(child, "dependencies_met", events)
+                elif self.decide(child, events):
                     ended.append(child)
 
     # ---- mapped tasks

@@ -223,10 +223,9 @@ class Core:
                 seq = self._journal.append_all(staged)
             except LogWriteError as exc:
                 self.fault = failed = exc
-        for at, events in staged:
-            self._fold.add(seq, at, events)
-            seq += len(events) if self.fault is None else 0
-            for follower in self.followers:
+        self._fold.add(seq, staged, numbered=self.fault is None)
+        for follower in self.followers:
+            for at, events in staged:
                 follower(at, events)
         if failed is not None:
             self.feed(ev.Cancel("log_write_failed"), now)

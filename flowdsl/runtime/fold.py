@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import Any, Iterator, List, Sequence
+from typing import Any, Iterator, List, Sequence, Tuple
 
 from flowdsl.engine.events import Batch, Event
 from flowdsl.engine.snapshot import Snapshot
@@ -26,12 +26,19 @@ class Fold:
         self._snapshot = Snapshot()
         self._reading = threading.Lock()
 
-    def add(self, seq: int, at: float, events: Sequence[Event]) -> None:
-        """Take a batch; under the lock."""
+    def add(self, seq: int, batches: Sequence[Tuple[float, Sequence[Event]]], *, numbered: bool = True) -> None:
+        """Take batches, each with its moment; under the lock. `seq` is that of the first event.
+
+        What could not be written is not `numbered`: it goes by the seq of the next.
+        """
         flat = self._flat
-        flat += (seq, at, len(events))
-        for event in events:
-            flat += event
+        for at, events in batches:
+            count = len(events)
+            flat += (seq, at, count)
+            for event in events:
+                flat += event
+            if numbered:
+                seq += count
 
     @contextmanager
     def reading(self) -> Iterator[Snapshot]:

@@ -32,7 +32,7 @@ if hasattr(os, "register_at_fork"):
 
 LATE = 0.0001  # seconds after which the timer thread is in want of the interpreter
 YIELD = 0.00002  # seconds that a worker sleeps for it
-MOST = 16  # tiny attempts that a worker takes together
+MOST = 32  # tiny attempts that a worker takes together
 GO, REST, LEAVE = "go", "rest", "leave"  # what a worker does after its turn
 
 
