@@ -8,6 +8,7 @@ from typing import Collection, Dict, FrozenSet, Iterator, Mapping, Optional, Seq
 
 from flowdsl.definition.edge import Edge, Input
 from flowdsl.definition.fanout import item_sources
+from flowdsl.definition.growing import growing
 from flowdsl.definition.inputs import check_inputs, inputs_of
 from flowdsl.definition.needed import needed
 from flowdsl.definition.order import in_order
@@ -91,13 +92,14 @@ def build_graph(
     the named limits that tasks may use; None leaves `uses` unchecked. Raises GraphError and CycleError.
     """
     resolution = Resolution(Scope(flow_name, specs, limits), given=frozenset(given))
-    if targets is not None:
-        resolution.add(targets)
-    elif any(name in specs for name in given):
-        resolution.add(needed(specs, resolution.given))
-    else:
-        resolution.add_all()
-    return _frozen(resolution, None if targets is None else tuple(dict.fromkeys(targets)))
+    with growing(len(specs)):
+        if targets is not None:
+            resolution.add(targets)
+        elif any(name in specs for name in given):
+            resolution.add(needed(specs, resolution.given))
+        else:
+            resolution.add_all()
+        return _frozen(resolution, None if targets is None else tuple(dict.fromkeys(targets)))
 
 
 def _frozen(resolution: Resolution, targets: Optional[Tuple[str, ...]]) -> Graph:

@@ -6,6 +6,7 @@ IPython is never imported here: a notebook's own namespace holds `get_ipython`, 
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
@@ -25,6 +26,9 @@ class Place(NamedTuple):
     def source(self) -> str:
         """The file, or one word for whatever is typed in: the cells of a notebook are one source."""
         return "typed in" if self.file.startswith(("In [", "<")) else self.file
+
+
+_place = lru_cache(maxsize=128)(Place)  # the tasks that a loop defines share theirs
 
 
 class Here:
@@ -52,8 +56,8 @@ def standing(frame: FrameType, function: Any = None) -> Tuple[Place, Optional[ob
     line: int = own.co_firstlineno if here else frame.f_lineno or 0
     shell = shell_of(frame)
     if shell is None:
-        return Place(filename, line), _import_of(frame.f_globals, filename)
-    return Place(_cell(shell, filename), line), _executions.of(shell)
+        return _place(filename, line), _import_of(frame.f_globals, filename)
+    return _place(_cell(shell, filename), line), _executions.of(shell)
 
 
 def _cell(shell: Any, filename: str) -> str:

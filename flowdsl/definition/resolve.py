@@ -18,6 +18,7 @@ from flowdsl.errors import GraphError
 __all__ = ["Resolution", "Scope"]
 
 MAX_TASKS = 1_000_000
+_new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor, once an edge
 
 
 class Scope(NamedTuple):
@@ -92,7 +93,7 @@ class Resolution:
                 continue
             if source not in specs or self._strangers:
                 self._reach(source, scope)
-            found.append(Edge(source, name, source))
+            found.append(_new(Edge, (source, name, source, ())))
         return tuple(found)
 
     def _edge(self, dependency: Dependency, spec: TaskSpec, scope: Scope) -> Edge:
@@ -103,7 +104,7 @@ class Resolution:
             raise _unknown(spec, source, scope, foreign=owner is not None)
         if source not in self.specs or self._strangers or owner is not None:
             self._reach(source, scope)
-        return Edge(source, spec.name, parameter, path)
+        return _new(Edge, (source, spec.name, parameter, path))
 
     def _scope_of(self, scope: Scope) -> Scope:
         if scope.specs is self.home.specs:

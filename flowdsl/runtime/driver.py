@@ -77,6 +77,7 @@ class Driver:
             kind=kind,
             backends=backends,
             nodes=nodes,
+            tasks=len(graph),
             header=header,
             remember=remember,
         )

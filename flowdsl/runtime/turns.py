@@ -7,6 +7,7 @@ from collections import deque
 from itertools import islice
 from typing import Any, Callable, Deque, Iterable, List, Mapping, Optional, Union
 
+from flowdsl.definition.growing import growing
 from flowdsl.engine import events as ev
 from flowdsl.engine.policy import Kind, Node
 from flowdsl.executors import capture, threads
@@ -38,6 +39,7 @@ class Turns:
         kind: Kind,
         backends: Mapping[str, Backend],
         nodes: Iterable[Node],
+        tasks: int,
         header: Mapping[str, Any],
         remember: Callable[[Mapping[str, float]], None],
     ) -> None:
@@ -59,6 +61,7 @@ class Turns:
         self._backends = backends
         self._pushed = tuple(backends)
         self._nodes = iter(nodes)
+        self._tasks = tasks
         self._header = header
         self._remember = remember
 
@@ -74,14 +77,19 @@ class Turns:
         self.begun = True
         core.feed(ev.Start(self._header), core.now())
         core.commit(core.now())
+        with growing(self._tasks):
+            self._add_all()
+        core.feed(ev.Seal(), core.now())
+        while self.cancels:  # it was cancelled before it began
+            core.feed(self.cancels.popleft(), core.now())
+
+    def _add_all(self) -> None:
+        core = self._core
         chunk = tuple(islice(self._nodes, CHUNK))
         while chunk:
             core.feed(ev.Add(chunk), core.now())
             core.commit(core.now())
             chunk = tuple(islice(self._nodes, CHUNK))
-        core.feed(ev.Seal(), core.now())
-        while self.cancels:  # it was cancelled before it began
-            core.feed(self.cancels.popleft(), core.now())
 
     def recall(self, now: float) -> None:
         """Let the machine know what each worker has in hand, and have back what waits behind that."""
