@@ -5,7 +5,7 @@ Every report carries its attempt number, and a superseded one is dropped.
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
@@ -50,6 +50,7 @@ class Reports:
         self._launches = launches
         self._lost = launches.lost
         self._ends = ends
+        self._plain: Dict[int, bool] = {}  # by the id of a policy, which the table keeps: its attempts are not watched
 
     def note(self, message: ev.Note, now: float, events: List[Event], effects: List[Any]) -> None:
         number = self._table.number[message.task]
@@ -124,9 +125,14 @@ class Reports:
 
     def _is_plain(self, number: int) -> bool:
         """Nothing is known of this attempt that would have to be forgotten at its end."""
+        if self._told or self._lost:
+            return False
         policy = self._table.policies[number]
-        known = self._told or self._lost or self._batches.began or self._kinds[policy.kind].batches
-        return not known and not policy.uses and policy.timeout is None
+        plain = self._plain.get(id(policy))
+        if plain is None:
+            watched = policy.uses or policy.timeout is not None or self._kinds[policy.kind].batches
+            plain = self._plain[id(policy)] = not watched
+        return plain
 
     def _let_go(self, number: int, mechanism: str, now: float) -> Optional[Stopping]:
         """Forget what is known of the attempt; returns why it was told to end."""

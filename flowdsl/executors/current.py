@@ -47,7 +47,7 @@ class Current:
     is_noted = False
     first: float  # when its progress was first told
     then: float  # when it may be told again
-    _reason = ""
+    reason = ""  # why it was asked to end
     _event: Optional[threading.Event] = None
     _guard = threading.Lock()  # for the rare moment in which an Event is made
 
@@ -58,8 +58,8 @@ class Current:
 
     def check(self) -> None:
         """Return at once; raise AttemptStopped if the attempt has been timed out or cancelled."""
-        if self._reason:
-            raise AttemptStopped("attempt %d of task %r was stopped: %s" % (self.attempt, self.task, self._reason))
+        if self.reason:
+            raise AttemptStopped("attempt %d of task %r was stopped: %s" % (self.attempt, self.task, self.reason))
 
     def sleep(self, s: float) -> None:
         """Sleep `s` seconds, or until the attempt is stopped: then AttemptStopped is raised."""
@@ -79,12 +79,12 @@ class Current:
     @property
     def stopped(self) -> bool:
         """Whether the attempt has been asked to end."""
-        return bool(self._reason)
+        return bool(self.reason)
 
     def stop(self, reason: str) -> None:
         """Ask the task to end; for the driver."""
         with self._guard:
-            self._reason = reason
+            self.reason = reason
             if self._event is not None:
                 self._event.set()
 

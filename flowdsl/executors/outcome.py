@@ -63,8 +63,9 @@ def perform(call: Call, timed: bool = True) -> Outcome:
     except BaseException as exc:
         cause = "verify_failed" if verifying else "raised"
         return failure(exc, cause, call.retry, perf_counter() - begun, _since(cpu))
+    cpu_s = None if cpu is None else thread_time() - cpu
     # A third of the cost of the constructor, once an attempt.
-    return tuple.__new__(Outcome, ("succeeded", "returned", value, False, seconds, _since(cpu), "", "", "", None))
+    return tuple.__new__(Outcome, ("succeeded", "returned", value, False, seconds, cpu_s, "", "", "", None))
 
 
 def _since(cpu: Optional[float]) -> Optional[float]:

@@ -104,7 +104,7 @@ class Teller:
         detail = None if plain else detail_of(outcome)
         if current.output is not None or current.said is not current.told:
             detail = self._take_words(current, detail, now)
-        mechanism = "overran" if current.stopped and outcome.error_type != "AttemptStopped" else ""
+        mechanism = "overran" if current.reason and outcome.error_type != "AttemptStopped" else ""
         return ended(current.task, current.attempt, outcome, mechanism, detail)
 
     def _last_plain(self, stint: Series, start: int, end: int) -> int:
@@ -113,7 +113,7 @@ class Teller:
             return start
         for place in range(start, end):
             current, outcome = stint.members[place], stint.outcomes[place]
-            if current.output is not None or current.said is not current.told or current.stopped:
+            if current.output is not None or current.said is not current.told or current.reason:
                 return place
             if outcome.state != "succeeded" or outcome.cpu_s is not None:
                 return place

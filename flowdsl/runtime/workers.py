@@ -120,19 +120,20 @@ class Workers:
         except Exception as exc:
             return failure(exc, "raised", self._calls.retry_of(current.task))
         slot.in_user_code = True
-        outcome = STOPPED if current.stopped else perform(call, slot.timed)
+        outcome = STOPPED if current.reason else perform(call, slot.timed)
         slot.in_user_code = False
         return outcome
 
     def _turn(self, slot: Slot) -> str:
         """Report, write, claim the next attempt; what the worker does then. One REST, one `park`, one wake."""
-        core, stint = self._core, slot.stint
+        core, turns, stint = self._core, self._turns, slot.stint
         with core.lock:
             slot.in_user_code = False
             if slot.stopped:  # first of all: until it is withdrawn, a stop may be raised here
                 threads.withdraw_stop(threading.get_ident())
                 slot.stopped = False
-            self._turns.let_in()
+            if not turns.begun or turns.cancels:
+                turns.let_in()
             now = core.now()
             self._crew.came_back(slot)
             rests = core.closing or core.held or self._crew.should_rest()
@@ -143,13 +144,13 @@ class Workers:
             elif self._teller.tell(stint, now, claim):
                 slot.stint = None
             step = self._hand_out(slot, claim, now)
-            orders = self._turns.move_on(now, slot.stint)
+            orders = turns.move_on(now, slot.stint)
             if type(slot.stint) is Series:
                 slot.stint.until = core.write_by
         if orders is not None:
             self._carry_out(orders)
-        if now > self._turns.alarm_due + LATE:
-            self._make_way(self._turns.alarm_due, now)
+        if now > turns.alarm_due + LATE:
+            self._make_way(turns.alarm_due, now)
         return step
 
     def _make_way(self, due: float, now: float) -> None:
