@@ -121,7 +121,10 @@ class TaskTable:
         before = self.states[number]
         state = self.states[number] = _TRANSITIONS[before, cause]
         events.append(_new(Event, (ev.TASK_READY, self.names[number], 0, before, state, cause, "", "", "", None)))
-        self.push(number)
+        if self._mapped:
+            self.push(number)
+        else:
+            self._queue.push(self.policies[number].kind, self.keys[number])
 
     def push(self, number: int) -> None:
         """It waits for a worker; a mapped task, which needs none, for its sizes."""

@@ -33,6 +33,7 @@ class Act(NamedTuple):
     notes: Tuple[float, ...] = ()  # when the task says how far it is, from its begin; it may be over by then
     recalls_after: float = NEVER  # from its begin until somebody looks: then it is told, and those behind it come back
     tells_at_once: bool = False  # a silent one: its begin is told with its end
+    tells_late: bool = False  # a silent one that succeeds: it is told of when its worker comes back from its batch
     echoes: Tuple[float, ...] = ()  # its begin and its outcome are reported again, so long after
 
 
@@ -55,7 +56,7 @@ class Habits(Protocol):
 class Life:
     """One attempt, as the world knows it."""
 
-    __slots__ = ("act", "attempt", "began_at", "begun", "behind", "over", "stopped", "task")
+    __slots__ = ("act", "attempt", "began_at", "before", "begun", "behind", "over", "stopped", "task")
 
     def __init__(self, launch: ev.Launch, act: Act) -> None:
         self.task = launch.task
@@ -66,6 +67,7 @@ class Life:
         self.over = False
         self.stopped = ""  # why it was told to end
         self.behind: Optional[Life] = None  # who comes next in its batch
+        self.before: Tuple[Tuple[str, int], ...] = ()  # who came before it, succeeded, and has not been told of
 
 
 class World:
@@ -187,7 +189,14 @@ class World:
     def _go_on(self, life: Life) -> None:
         """The worker turns to the next of the batch."""
         if life.behind is not None:
+            life.behind.before, life.before = life.before, ()
             self._plan(0.0, self._begin, life.behind)
+
+    def _tell_before(self, life: Life) -> None:
+        """Of those that its worker did not tell of at once."""
+        if life.before:
+            before, life.before = life.before, ()
+            self.feed(ev.RanWell(before))
 
     def _scatter(self, life: Life) -> None:
         """The worker is gone: those behind in the batch are given back."""
@@ -201,6 +210,7 @@ class World:
     def _recall(self, life: Life) -> None:
         """It takes long: those behind it in its batch are given back, and it goes on; now all know that it began."""
         if not life.over:
+            self._tell_before(life)
             self._scatter(life)
             life.behind = None
             if life.act.silent:
@@ -211,6 +221,7 @@ class World:
             self._go_on(life)
             return
         if life.act.lost:
+            self._tell_before(life)
             self._bury(life)
             self.feed(ev.Lost(life.task, life.attempt))
             self._scatter(life)
@@ -223,6 +234,7 @@ class World:
         if life.stopped:
             self._plan(life.act.obeys_after, self._obey, life)
         if not life.act.silent:
+            self._tell_before(life)
             self._say(life, ev.Begun(life.task, life.attempt))
 
     def _end(self, life: Life) -> None:
@@ -231,6 +243,13 @@ class World:
         if life.over:
             return
         self._bury(life)
+        if act.tells_late and act.silent and act.state == st.SUCCEEDED and not life.stopped:
+            life.before = (*life.before, (life.task, life.attempt))
+            if life.behind is None:
+                self._tell_before(life)
+            self._go_on(life)
+            return
+        self._tell_before(life)
         if act.lost:
             self.feed(ev.Lost(life.task, life.attempt))
         else:
@@ -255,6 +274,7 @@ class World:
         """It ends because it was told to."""
         if life.over:
             return
+        self._tell_before(life)
         mechanism = life.act.mechanism if life.begun else "withdrawn"
         if mechanism != "abandoned":
             self._bury(life)

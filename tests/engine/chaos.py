@@ -88,7 +88,7 @@ class Faults:
         notes = tuple(sorted(self._aside.random() * 2.5 for _ in range(self._aside.choice((0, 0, 1, 3)))))
         aside = self._aside.random
         # A driver whose workers may hang always takes back what waits behind one.
-        recalls_after = 0.05 * aside() if kind.replaces or aside() < 0.2 else NEVER
+        recalls_after = (0.5 if kind.replaces else 0.05) * aside() if kind.replaces or aside() < 0.2 else NEVER
         if kind.begins_at_launch or draw() < 0.95:
             return Act(
                 duration,
@@ -102,8 +102,9 @@ class Faults:
                 notes=notes,
                 recalls_after=recalls_after,
                 echoes=echoes,
-                silent=kind.replaces and kind.begins_at_launch and aside() < 0.5,
+                silent=kind.replaces and kind.begins_at_launch and aside() < 0.6,
                 tells_at_once=True,
+                tells_late=aside() < 0.9,
             )
         if draw() < self.failing:
             return Act(duration, "failed", "unpicklable", False, begins_after, refused=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Container, Dict, FrozenSet, List, Mapping, Optional, Sequence, Set, Tuple
 
 from flowdsl.engine import events as ev
@@ -63,19 +64,25 @@ class Watch:
     def _look(self, message: Any, batch: Batch, effects: Sequence[Any], now: float) -> None:
         if type(message) is ev.Ran:
             message = message.ended
-        current = self._is_current(message)
-        if current and type(message) in (ev.Ended, ev.Lost, ev.Returned):
-            self._together.pop(message.task, None)
+        reports = [message]
+        if type(message) is ev.RanWell:
+            reports = [ev.Ended(*attempt, st.SUCCEEDED, "returned") for attempt in message.attempts]
+        current = [self._is_current(report) for report in reports]
+        for report in itertools.compress(reports, current):
+            if type(report) in (ev.Ended, ev.Lost, ev.Returned):
+                self._together.pop(report.task, None)
         if self._closed:
             hold(not batch.events and not effects, "the run has ended")
-            self._release_quietly(message)
+            for report in reports:
+                self._release_quietly(report)
         self._take_input(message, effects)
         self._take_effects(effects, now)
         self._take_events(batch, now)
         if type(message) is ev.Note:
-            self._take_note(message, current, batch)
-        elif type(message) in (ev.Ended, ev.Begun, ev.Lost, ev.Returned):
-            self._take_report(message, current, batch, effects)
+            self._take_note(message, current[0], batch)
+        for report, is_current in zip(reports, current):
+            if type(report) in (ev.Ended, ev.Begun, ev.Lost, ev.Returned):
+                self._take_report(report, is_current, batch, effects)
         self._judge_halt(batch, effects)
         self._judge_time(message, now)
         self._judge_progress(message, effects)
