@@ -169,7 +169,7 @@ class Crew:
 
     def series(self) -> Iterator[Series]:
         """Those in which attempts wait behind the one in hand, or of which nobody knows what is in hand."""
-        return (slot.stint for slot in self._slots if type(slot.stint) is Series and slot.stint.waits)
+        return (slot.stint for slot in self._slots if isinstance(slot.stint, Series) and slot.stint.waits)
 
     def _unpark(self) -> Slot:
         slot = self._parked.pop()

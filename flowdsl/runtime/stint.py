@@ -78,15 +78,16 @@ class Series:
         return self.outcomes[self.told :]
 
     def hold(self) -> int:
-        """Have the worker come back after the member in hand; its place. Under the lock.
+        """Have the worker come back after the member in hand; its place, or that behind the last. Under the lock.
 
         The worker moves `index` and then reads `limit`; here `limit` is lowered and then `index` read. So the worker
         has seen the limit, or it is seen here what it went on with before: it begins nothing behind the place found. If
         it saw the limit before that is raised to include this place, it looks again under the lock.
         """
-        self.limit = self.index + 1
-        self.limit = place = self.index + 1
-        return place - 1
+        self.limit = min(self.index + 1, len(self.members))
+        place = self.index
+        self.limit = min(place + 1, len(self.members))
+        return place
 
     def take_behind(self, place: int) -> List[Current]:
         """The members behind this place, which `hold` found, are members no more."""

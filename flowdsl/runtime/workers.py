@@ -145,7 +145,7 @@ class Workers:
                 slot.stint = None
             step = self._hand_out(slot, claim, now)
             orders = turns.move_on(now, slot.stint)
-            if type(slot.stint) is Series:
+            if isinstance(slot.stint, Series):
                 slot.stint.until = core.write_by
         if orders is not None:
             self._carry_out(orders)
