@@ -66,7 +66,7 @@ class Report:
         faults = [found.text for found in self.findings if found.kind in FAULTS]
         more = len(self.findings) - len(faults)
         head = "sound" if not faults else "%d faults" % len(faults) if len(faults) > 1 else "1 fault"
-        tail = "; %d remarks" % more if more else ""
+        tail = "; %d remark%s" % (more, "s" * (more != 1)) if more else ""
         return "\n  - ".join([head + tail + (":" if faults else ""), *faults])
 
 
@@ -77,7 +77,7 @@ def audit(parts: Parts) -> Report:
         edges: Edges = {name: entry.definition.dependencies for name, entry in entries.items()}
         how = parts.standings()
         findings = [Finding("damage", "", "line %d: %s" % (one.line, one.reason)) for one in parts.book.damage]
-        findings += _cycles(edges) + _missing(edges) + _unreachable(edges, how)
+        findings += _cycles(edges) + _missing(edges, how) + _unreachable(edges, how)
         findings += _cannot_run_here(parts, how) + _redundant(edges) + _dead_ends(edges)
     return Report(findings)
 
@@ -89,9 +89,11 @@ def _cycles(edges: Edges) -> List[Finding]:
     return [Finding("cycle", name, text % name) for name in edges if name not in sound]
 
 
-def _missing(edges: Edges) -> List[Finding]:
+def _missing(edges: Edges, how: Mapping[str, Standing]) -> List[Finding]:
+    """What tasks wait for that is not there; what a completed one needed may have been removed."""
     text = "task %r depends on %r, which is not there"
-    gone = [(name, one) for name, those in edges.items() for one in those if one not in edges]
+    waiting = [(name, those) for name, those in edges.items() if how[name].state not in st.DONE_WELL]
+    gone = [(name, one) for name, those in waiting for one in those if one not in edges]
     return [Finding("missing", name, text % (name, one)) for name, one in gone]
 
 

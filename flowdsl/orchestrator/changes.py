@@ -45,6 +45,9 @@ def update(parts: Parts, task_id: str, change: Any) -> None:
             _note(parts, entry, now, status, detail)
             return
         state = check_change(task_id, now.status, status, running=False, final=now.final)
+        if state == st.PENDING and "progress" in detail:
+            text = "task %r is pending: progress belongs to status 'in-progress'; give that status too"
+            raise ConfigError(text % task_id)
         if "result" in change:
             detail.update(_result(parts, entry, state, change["result"]))
         events = [event(facts.TASK_CHANGED, task_id, state, "external", detail, before=now.state)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Callable, Dict, Mapping, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Tuple, Union
 
 from flowdsl.definition.options import INHERIT, Inherit
 from flowdsl.errors import ConfigError
@@ -121,6 +121,12 @@ def _texts(value: Any) -> Tuple[str, ...]:
 WORDS: Mapping[str, str] = {"task_id": "taskId"}
 
 
+class Seconds(NamedTuple):
+    """A time-out by keyword; that of a dict is in milliseconds."""
+
+    value: Any
+
+
 def in_the_documents_words(config: Any, options: Mapping[str, Any]) -> Any:
     """The dict that was given, or the keywords as one."""
     if config is not None and options:
@@ -128,7 +134,6 @@ def in_the_documents_words(config: Any, options: Mapping[str, Any]) -> Any:
     if config is not None:
         return config
     found = {WORDS.get(name, name): value for name, value in options.items()}
-    timeout = found.get("timeout")
-    if isinstance(timeout, (int, float)) and not isinstance(timeout, bool):
-        found["timeout"] = timeout * 1000
+    if found.get("timeout", INHERIT) is not INHERIT:
+        found["timeout"] = Seconds(found["timeout"])
     return found

@@ -181,7 +181,8 @@ def words(value: Words, option: str, known: Sequence[str] = ()) -> Optional[Tupl
     found = check_names(value, option, "orchestrator")
     for word in found:
         if known and word not in known:
-            refuse("orchestrator", option, word, "is no %s%s" % (option, did_you_mean(word, known, ", ".join(known))))
+            words = "the words are " + ", ".join(known)
+            refuse("orchestrator", option, word, "is no %s%s" % (option, did_you_mean(word, known, words)))
     return found
 
 

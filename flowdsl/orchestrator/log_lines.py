@@ -8,7 +8,7 @@ from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from flowdsl.orchestrator.log import LEVELS, correlation
 from flowdsl.storage.detail import clip, detail_text
-from flowdsl.storage.times import millisecond_text
+from flowdsl.storage.times import millisecond_text, parse_moment
 
 __all__ = ["Console", "Correlate", "Entry", "JsonLines", "parse_line"]
 
@@ -93,6 +93,14 @@ def _short(value: Any) -> str:
     return _one_line(text if len(text) <= 80 else text[:77] + "...")
 
 
+def _is_time(text: str) -> bool:
+    try:
+        parse_moment(text[:-1] + "000Z")
+    except ValueError:
+        return False
+    return True
+
+
 def parse_line(line: str) -> Optional[Entry]:
     """What a line says; None for one that is not ours, or was cut off."""
     try:
@@ -100,6 +108,8 @@ def parse_line(line: str) -> Optional[Entry]:
     except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or not all(isinstance(found.get(key), str) for key in ("time", "level", "message")):
+        return None
+    if not _is_time(found["time"]):
         return None
     task, attempt, fields = found.get("taskId"), found.get("attempt"), found.get("fields")
     return Entry(

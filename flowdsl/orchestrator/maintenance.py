@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Callable, List, NamedTuple, Optional, Set, Union
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional, Set, Union
 
 from flowdsl.definition.checks import check_count, check_number
 from flowdsl.engine import states as st
@@ -60,8 +60,9 @@ def limits(older_than: Union[float, timedelta, None], keep: Optional[int], max_b
 def clean_up(parts: Parts, wanted: Limits, dry_run: bool = False) -> CleanUp:
     """Remove ended tasks beyond the limits, oldest first, with their records, results and runs.
 
-    What is open, what goes on, what an open task needs, and runs that a task which stays had last, are kept. Runs that
-    no task of the queue had last go in any case. The journal of the queue is then written anew, without them.
+    What is open, what goes on, what a task that stays and is not completed needs, and runs that a task which stays had
+    last, are kept. Runs that no task of the queue had last go in any case. The journal of the queue is then written
+    anew, without them.
     """
     with parts.book.lock:
         gone = _tasks_to_go(parts, wanted)
@@ -81,7 +82,7 @@ def clean_up(parts: Parts, wanted: Limits, dry_run: bool = False) -> CleanUp:
 def _tasks_to_go(parts: Parts, wanted: Limits) -> List[Entry]:
     entries = parts.book.queue.entries
     how = parts.standings()
-    needed = _needed(parts)
+    needed = _needed(parts, [name for name, now in how.items() if now.state not in ENDED])
     ended = [name for name, now in how.items() if now.state in ENDED and not now.in_run and name not in needed]
     ended.sort(key=lambda name: _when(entries[name], how[name]))
     sizes = _Sizes(parts) if wanted.max_bytes is not None else None
@@ -94,7 +95,10 @@ def _tasks_to_go(parts: Parts, wanted: Limits) -> List[Entry]:
             chosen.append(entries[name])
             if sizes is not None:
                 sizes.without(entries[name])
-    return chosen
+    gone = {entry.definition.task_id for entry in chosen}
+    may_run = [name for name, now in how.items() if name not in gone and now.state not in st.DONE_WELL]
+    needed = _needed(parts, may_run)  # a failed task may be executed again
+    return [entry for entry in chosen if entry.definition.task_id not in needed]
 
 
 class _Sizes:
@@ -114,10 +118,10 @@ class _Sizes:
                 self.left -= self._bytes[entry.run_id]
 
 
-def _needed(parts: Parts) -> Set[str]:
-    """What tasks that may still run wait for, however far."""
+def _needed(parts: Parts, names: Iterable[str]) -> Set[str]:
+    """These tasks, and what they wait for, however far."""
     entries = parts.book.queue.entries
-    reached = [name for name, entry in entries.items() if parts.how(entry).state not in ENDED]
+    reached = list(names)
     needed: Set[str] = set(reached)
     for name in reached:  # it grows while it is walked
         for parent in entries[name].definition.dependencies:
@@ -135,8 +139,8 @@ def _runs_to_go(parts: Parts, gone: Set[str]) -> List[Path]:
     entries = parts.book.queue.entries
     kept = {entry.run_id for name, entry in entries.items() if name not in gone} | set(parts.executions.going)
     kept_dirs = {parts.executions.dir_of(run_id) for run_id in kept if run_id}
-    ours = {parts.executions.dir_of(run_id) for run_id in parts.book.queue.runs}
-    return [path for path in run_dirs(parts.log_dir) if path in ours - kept_dirs and locked_by(path) is None]
+    ours = {parts.executions.dir_of(run_id) for run_id in parts.book.queue.runs} - kept_dirs
+    return [path for path in run_dirs(parts.log_dir) if path in ours and locked_by(path) is None]
 
 
 def _size(path: Path) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Mapping, NamedTuple, NoReturn, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, NoReturn, Sequence, Tuple
 
 from flowdsl.engine import states as st
 from flowdsl.errors import CycleError, GraphError
@@ -28,11 +28,10 @@ class Plan(NamedTuple):
 
 def plan_one(queue: Queue, how: Standings, task_id: str) -> Plan:
     """This task alone; GraphError where a dependency is not completed."""
-    entry = queue.entries[task_id]
-    needed = entry.definition.dependencies
-    unmet = [name for name in needed if name not in how or how[name].state not in DONE]
+    needed = _parents(queue.entries, task_id)
+    unmet = [name for name in needed if how[name].state not in DONE]
     if unmet:
-        listed = ", ".join("%r is %s" % (name, how[name].status if name in how else "removed") for name in unmet)
+        listed = ", ".join("%r is %s" % (name, how[name].status) for name in unmet)
         advice = "execute_with_dependencies(%r) runs them first" % task_id
         raise GraphError("task %r waits for its dependencies: %s; %s" % (task_id, listed, advice))
     return _with_busy((task_id,), needed, how)
@@ -40,30 +39,40 @@ def plan_one(queue: Queue, how: Standings, task_id: str) -> Plan:
 
 def plan_with_dependencies(queue: Queue, how: Standings, task_id: str, hold_interrupted: bool) -> Plan:
     """This task and everything upstream that is not completed; GraphError where something of that cannot run."""
-    order = upstream_first(queue.entries, [task_id])
-    runs = [name for name in order if name == task_id or how[name].state not in DONE]
+
+    def runs_again(name: str) -> bool:
+        return name == task_id or how[name].state not in DONE
+
+    def parents(name: str) -> Sequence[str]:
+        return _parents(queue.entries, name) if runs_again(name) else ()  # what a completed one needed may be gone
+
+    runs = list(filter(runs_again, upstream_first([task_id], parents)))
     for name in runs:
         if name != task_id:
             _check_may_run(task_id, name, how[name], hold_interrupted)
-    runs = _still_needed(queue.entries, task_id, runs)
     return _with_busy(tuple(runs), _given(queue.entries, runs), how)
 
 
 def plan_all(queue: Queue, how: Standings, hold_interrupted: bool) -> Plan:
     """Everything that is neither completed, cancelled, skipped nor ended by hand, and whose dependencies can be had."""
     runs: Dict[str, None] = {}
-    for name in upstream_first(queue.entries, list(queue.entries)):
+    entries = queue.entries
+
+    def parents(name: str) -> Sequence[str]:
+        return [parent for parent in entries[name].definition.dependencies if parent in entries]
+
+    for name in upstream_first(list(entries), parents):
         now = how[name]
         if now.state in LEFT_ALONE or now.final or _is_elsewhere(now) or (hold_interrupted and _interrupted(now)):
             continue
-        needed = queue.entries[name].definition.dependencies
+        needed = entries[name].definition.dependencies
         if all(parent in runs or (parent in how and how[parent].state in DONE) for parent in needed):
             runs[name] = None
-    return _with_busy(tuple(runs), _given(queue.entries, list(runs)), how)
+    return _with_busy(tuple(runs), _given(entries, list(runs)), how)
 
 
-def upstream_first(entries: Mapping[str, Entry], targets: List[str]) -> List[str]:
-    """The targets and everything upstream of them, dependencies before dependants; GraphError for one that is gone."""
+def upstream_first(targets: List[str], parents: Callable[[str], Sequence[str]]) -> List[str]:
+    """The targets and everything upstream of them, dependencies before dependants; CycleError where there is none."""
     found: Dict[str, None] = {}
     begun: Dict[str, None] = {}
     waiting = [(target, False) for target in reversed(targets)]
@@ -76,7 +85,7 @@ def upstream_first(entries: Mapping[str, Entry], targets: List[str]) -> List[str
                 raise CycleError("task %r waits for itself; remove one of the tasks on that way" % name, (name, name))
             begun[name] = None
             waiting.append((name, True))
-            waiting += [(parent, False) for parent in reversed(_parents(entries, name)) if parent not in found]
+            waiting += [(parent, False) for parent in reversed(parents(name)) if parent not in found]
     return list(found)
 
 
@@ -101,15 +110,6 @@ def _check_may_run(target: str, name: str, now: Standing, hold_interrupted: bool
 
 def _refuse(target: str, name: str, why: str) -> NoReturn:
     raise GraphError("task %r needs %r, which %s" % (target, name, why))
-
-
-def _still_needed(entries: Mapping[str, Entry], target: str, runs: List[str]) -> List[str]:
-    """Without those that only completed tasks need."""
-    wanted = {target}
-    for name in reversed(runs):
-        if name in wanted:
-            wanted.update(entries[name].definition.dependencies)
-    return [name for name in runs if name in wanted]
 
 
 def _given(entries: Mapping[str, Entry], runs: List[str]) -> Tuple[str, ...]:

@@ -67,7 +67,7 @@ class Upkeep(Opening):
             max_bytes: so large may all their runs together be.
             dry_run: remove nothing, only say what would go.
 
-        What is open, and what an open task needs, is kept whatever the limits.
+        What is open, and what a task that stays and is not completed needs, is kept whatever the limits.
         """
         from flowdsl.orchestrator.maintenance import clean_up, limits
 

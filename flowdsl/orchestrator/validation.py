@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Set
 
-from flowdsl.definition.checks import check_name, check_number, shown
+from flowdsl.definition.checks import check_name, check_number, check_timeout, shown
 from flowdsl.definition.function import check_function
 from flowdsl.definition.options import INHERIT
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import ConfigError, CycleError, GraphError
-from flowdsl.orchestrator.definition import KEYS, TaskDefinition
+from flowdsl.orchestrator.definition import KEYS, Seconds, TaskDefinition
 from flowdsl.orchestrator.draft import Draft
 from flowdsl.orchestrator.edges import Around, check_cycles, check_dependencies
 from flowdsl.orchestrator.fold import Queue
@@ -25,11 +25,13 @@ __all__ = ["check_tasks"]
 def check_tasks(configs: Sequence[Any], queue: Queue, handlers: Handlers) -> List[TaskDefinition]:
     """The definitions of the tasks, in the same order.
 
-    `timeout` is in milliseconds here, as the document has it. Raises ConfigError, GraphError or CycleError with every
-    fault that there is.
+    `timeout` is in milliseconds here, as the document has it, unless it is `Seconds`. Raises ConfigError, GraphError or
+    CycleError with every fault that there is.
     """
     drafts = _named(configs, queue)
     for draft in drafts:
+        if draft.faults and not draft.config:  # it is no dict
+            continue
         _check_keys(draft)
         _check_action(draft, handlers)
         _check_values(draft)
@@ -107,7 +109,7 @@ def _check_values(draft: Draft) -> None:
     if priority is not None:
         values["priority"] = draft.try_to(check_number, priority, "priority", "task", hint=hint)
     if config.get("timeout", INHERIT) is not INHERIT:
-        values["timeout"] = draft.try_to(check_timeout_ms, config["timeout"])
+        values["timeout"] = draft.try_to(_timeout, config["timeout"])
     if config.get("retries") is not None and config["retries"] is not INHERIT:
         values["retries"] = draft.try_to(attempts, config["retries"], "retries", "task")
     values["verify"] = draft.try_to(check_verify, config.get("verify"), "task")
@@ -121,10 +123,10 @@ def _parameters(draft: Draft, given: Any) -> Dict[str, Any]:
     return {}
 
 
-def check_timeout_ms(value: Any) -> Optional[float]:
-    """Seconds from milliseconds; None is no limit."""
-    if value is None:
-        return None
+def _timeout(value: Any) -> Optional[float]:
+    """Seconds, from milliseconds where they are not seconds already; None is no limit."""
+    if value is None or isinstance(value, Seconds):
+        return check_timeout(value and value.value, "timeout", "task")
     return check_number(value, "timeout", "task", above=0, hint=MILLISECONDS + ", or None for no limit") / 1000
 
 

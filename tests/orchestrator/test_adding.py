@@ -193,3 +193,19 @@ def test_adding_a_task_does_not_walk_through_those_that_are_there(orchestrator: 
     assert (len(whole), len(queue.entries)) == (1, 4)
     queue.entries = dict(dict.items(queue.entries))
     assert len(orchestrator.queue()) == 4
+
+
+def test_a_wrong_time_out_is_shown_as_it_was_given_in_its_own_unit(orchestrator: TaskOrchestrator) -> None:
+    with pytest.raises(ConfigError, match="timeout=-5 is not more than 0; give seconds"):
+        orchestrator.add_task(action="one", timeout=-5)
+    with pytest.raises(ConfigError, match="timeout='5' is not a number; give seconds"):
+        orchestrator.add_task(action="one", timeout="5")
+    with pytest.raises(ConfigError, match="timeout=-5 is not more than 0; give milliseconds"):
+        orchestrator.add_task({"action": "one", "timeout": -5})
+    task = orchestrator.add_task(action="one", timeout=None)
+    assert orchestrator._parts.book.queue.entries[task].definition.timeout is None
+
+
+def test_what_is_no_dict_is_told_that_alone(orchestrator: TaskOrchestrator) -> None:
+    with pytest.raises(ConfigError, match=r"^nothing was added: 'one' is not a dict of a task$"):
+        orchestrator.add_task("one")  # type: ignore[arg-type]

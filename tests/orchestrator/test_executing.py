@@ -319,3 +319,27 @@ def test_changes_that_come_faster_than_they_are_written_are_written_together(
     assert 30 <= len(written) <= 32
     assert {one["status"] for one in task_records.read_records(log_dir)} == {"completed"}
     assert len(tasks) == 30
+
+
+def test_what_a_completed_task_needed_may_be_gone_when_others_are_executed(orchestrator: TaskOrchestrator) -> None:
+    first = orchestrator.add_task(action="one")
+    second = orchestrator.add_task(action="add", dependencies=[first])
+    orchestrator.execute_all()
+    orchestrator.remove(first)
+    third = orchestrator.add_task(action="add", dependencies=[second])
+    assert orchestrator.validate().ok
+    assert orchestrator.execute_with_dependencies(third) == 1
+    fourth = orchestrator.add_task(action="add", dependencies=[third])
+    assert orchestrator.execute_all() == {fourth: 1}
+    for ask in (orchestrator.execute_task, orchestrator.execute_with_dependencies):
+        with pytest.raises(GraphError, match="depends on 'task_001', which was removed"):
+            ask(second, force=True)
+
+
+def test_what_only_completed_tasks_need_may_be_anything(orchestrator: TaskOrchestrator) -> None:
+    first = orchestrator.add_task(action="one")
+    second = orchestrator.add_task(action="add", dependencies=[first])
+    orchestrator.update_task_state(second, {"status": "completed", "result": 5})
+    orchestrator.update_task_state(first, {"status": "failed"})
+    third = orchestrator.add_task(action="add", dependencies=[second])
+    assert orchestrator.execute_with_dependencies(third) == 5

@@ -129,9 +129,9 @@ def test_the_files_rotate_by_time(tmp_path: Path, rotation: str) -> None:
 def test_a_line_that_cannot_be_read_is_passed_over_and_counted(log: LogOrchestrator) -> None:
     log.info("good")
     with (log.dir / "log.jsonl").open("a") as file:
-        file.write('{"time": "cut of\n[1]\n')
+        file.write('{"time": "cut of\n[1]\n{"time": "yesterday", "level": "info", "message": "x"}\n')
     log.info("good too")
-    with pytest.warns(UserWarning, match="2 lines in .* cannot be read"):
+    with pytest.warns(UserWarning, match="3 lines in .* cannot be read"):
         assert log.logs()["message"].tolist() == ["good", "good too"]
 
 

@@ -134,3 +134,30 @@ def test_the_performance_of_nothing_is_empty_and_can_be_shown(orchestrator: Task
     assert found.summary["attempts"] == 0
     assert len(found.by_action) == len(found.over_time) == len(found.slowest) == 0
     ElementTree.fromstring(found._repr_mimebundle_()["image/svg+xml"])
+
+
+def test_what_a_failed_task_that_stays_needs_stays_for_it_may_run_again(orchestrator: TaskOrchestrator) -> None:
+    first = orchestrator.add_task(action="one")
+    failed = orchestrator.add_task(action="fail", target="x", dependencies=[first])
+    last = orchestrator.add_task(action="one")
+    with pytest.raises(RunFailed):
+        orchestrator.execute_with_dependencies(failed)
+    orchestrator.execute_task(last)
+    assert orchestrator.clean_up(keep=2).tasks == []
+    with pytest.raises(RunFailed):
+        orchestrator.execute_all()
+    orchestrator.execute_task(last, force=True)
+    assert orchestrator.clean_up(keep=1).tasks == [first, failed]
+
+
+def test_after_a_clean_up_the_rest_can_be_executed_and_is_sound(log_dir: Path) -> None:
+    with make(log_dir) as orchestrator:
+        first = orchestrator.add_task(action="one")
+        second = orchestrator.add_task(action="add", dependencies=[first])
+        orchestrator.execute_task(first)
+        orchestrator.execute_task(second)
+        assert orchestrator.clean_up(keep=1).tasks == [first]
+        third = orchestrator.add_task(action="add", dependencies=[second])
+        assert orchestrator.execute_all() == {third: 1}
+    with make(log_dir) as orchestrator:
+        assert repr(orchestrator.validate()) == "sound; 1 remark"

@@ -165,3 +165,13 @@ def test_a_message_that_looks_like_a_record_changes_no_state(orchestrator: TaskO
     assert len((log_dir / "orchestrator" / "events.jsonl").read_bytes().splitlines()) == lines + 1
     assert status(orchestrator, task) == "in-progress"
     assert orchestrator.logs()["status"].tolist() == ["in-progress"]
+
+
+def test_a_progress_without_a_status_that_can_have_one_is_refused(orchestrator: TaskOrchestrator) -> None:
+    task = orchestrator.add_task(action="one")
+    for change in ({"progress": 50}, {"status": "pending", "progress": 50}):
+        with pytest.raises(ConfigError, match="progress belongs to status 'in-progress'"):
+            orchestrator.update_task_state(task, change)
+    orchestrator.update_task_state(task, {"message": "soon"})
+    found = orchestrator.get_task_status(task)
+    assert (found["status"], found["progress"], found["message"]) == ("pending", None, "soon")
