@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any, Callable, Iterator, List
 
 import pytest
 
@@ -69,9 +70,19 @@ def await_true(asked: Callable[[], bool]) -> None:
 # ---- one series
 
 
+@pytest.fixture
+def hasty_threads() -> Iterator[None]:
+    """Threads take turns after every few lines."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("hasty_threads")
 def test_what_is_taken_back_was_never_begun_and_the_rest_is_finished() -> None:
     """The worker reads what may be begun while another thread lowers it, at whatever line either of them is."""
-    for _ in range(400):
+    for _ in range(1_000):
         one = Series([Current("t%d" % number, 1) for number in range(60)], None)
         began: List[int] = []
         held = threading.Event()
@@ -159,6 +170,24 @@ def test_a_cancelled_run_begins_none_of_those_that_wait_behind(flow: Flow) -> No
     assert set(states[states.index.str.startswith("b")]) == {"cancelled"}
 
 
+def test_a_cancel_in_the_middle_of_a_series_ends_it_there(flow: Flow) -> None:
+    is_there, going = threading.Event(), []
+    flow.task("gate")(lambda: is_there.wait(20))
+
+    def enough() -> None:
+        going[0].cancel()
+        flowdsl.current().sleep(60)
+
+    for number in range(2 * QUICK):
+        flow.task("t%03d" % number, depends_on=["gate"])(enough if number == QUICK else lambda: None)
+    run = flow.start(display=None, max_workers=1)
+    going.append(run)
+    is_there.set()
+    assert run.wait(20)
+    assert set(run.attempts["task"]) == {"gate", *("t%03d" % number for number in range(QUICK + 1))}
+    judged(run, 1)
+
+
 def test_nothing_begins_after_a_failure_that_stops_the_run(log_dir: Path) -> None:
     ran: List[int] = []
     flow = Flow("stops", log_dir=log_dir)
@@ -174,6 +203,7 @@ def test_nothing_begins_after_a_failure_that_stops_the_run(log_dir: Path) -> Non
     assert run.wait(20)
     judged(run, 1)
     assert ran[-1] == QUICK // 2
+    assert set(run.attempts["task"]) == {"t%03d" % number for number in ran}, "the log tells of no others"
     assert run.tasks["state"].value_counts()["succeeded"] == len(ran) - 1
 
 
@@ -198,7 +228,8 @@ def test_members_fail_are_skipped_and_are_retried_each_for_itself(flow: Flow, se
     run = flow.start(display=None)
     assert run.wait(20)
     tasks = judged(run).tasks.set_index("task")
-    assert tasks["state"][["bad", "absent", "flaky", "b299"]].tolist() == ["failed", "skipped", "succeeded", "succeeded"]
+    states = {name: tasks["state"][name] for name in ("bad", "absent", "flaky", "b299")}
+    assert states == {"bad": "failed", "absent": "skipped", "flaky": "succeeded", "b299": "succeeded"}
     assert tasks["attempts"]["flaky"] == 2
     assert run.attempts.set_index("task")["error_type"]["bad"] == "ValueError"
     assert max(series) > 1
