@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Set, Tuple, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from flowdsl.definition.alike import alike
 from flowdsl.definition.checks import check_flag, refuse_unknown
+from flowdsl.definition.edge import Edge
 from flowdsl.definition.graph import Graph, check_inputs
 from flowdsl.definition.options import RUN_CHECKS, RunOptions
 from flowdsl.definition.suggest import did_you_mean
@@ -97,9 +98,14 @@ def _unfinished(run: Run, graph: Graph) -> Dict[str, str]:
             found[name] = "new"
         elif rows[name].state not in st.DONE_WELL:
             found[name] = rows[name].state.replace("_", " ")
-        elif not alike(run.graph[name], spec) or set(run.graph.edges[name]) != set(graph.edges[name]):
+        elif not alike(run.graph[name], spec) or _differ(run.graph.edges[name], graph.edges[name]):
             found[name] = "changed"
     return found
+
+
+def _differ(some: Sequence[Edge], others: Sequence[Edge]) -> bool:
+    """Whether they are not the same edges, in whatever order; keys into results need not be hashable."""
+    return some != others and (len(some) != len(others) or not all(edge in others for edge in some))
 
 
 def _with_what_follows(names: Iterable[str], graph: Graph) -> Set[str]:

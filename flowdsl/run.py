@@ -37,6 +37,7 @@ from flowdsl.run_errors import no_result, run_failed
 from flowdsl.runtime.driver import Driver
 from flowdsl.runtime.results import NOTHING
 from flowdsl.settings import options
+from flowdsl.task import Task
 
 if TYPE_CHECKING:
     from flowdsl.engine.events import Batch, Event
@@ -129,8 +130,7 @@ class Run(Recorded):
         if task is None:
             self._driver.cancel("cancel_requested")
             return
-        if split(task)[0] not in self.graph:
-            raise self._unknown(task)
+        self._task(task)
         self._driver.cancel_task(task)
 
     @overload
@@ -177,7 +177,10 @@ class Run(Recorded):
 
     def has_result(self, name: str) -> bool:
         """Whether `run[name]` is there."""
-        return name in self._driver.core.results.values
+        results = self._driver.core.results
+        if name in results.values:
+            return not self._ended_badly(name)
+        return results.item(name) is not NOTHING
 
     def hold(self) -> None:
         """Start no more attempts until `release()`; what runs goes on."""
@@ -215,9 +218,10 @@ class Run(Recorded):
         A list has a `Missing` where an item was skipped. Raises TaskResultError (from the task's own exception) where
         there is no result, ResultReleased where it was let go, KeyError for a task that the run does not have.
         """
+        if not isinstance(name, str):
+            raise self._unknown(name)
         results = self._driver.core.results
-        mapped = name in self.graph.mapped
-        if name in results.values and not (mapped and self._ended_badly(name)):
+        if name in results.values and not self._ended_badly(name):
             return results.values[name]
         item = results.item(name)
         if item is NOTHING and name not in self:
@@ -227,17 +231,28 @@ class Run(Recorded):
         return item
 
     def _ended_badly(self, name: str) -> bool:
+        """Whether it is a mapped task of whose items some failed: its list is for those that take what there is."""
+        if name not in self.graph.mapped:
+            return False
         try:
             state = self._driver.core.scheduler.task_state(name)  # the snapshot would have to be made for it
         except KeyError:  # it has not joined
             return False
         return state not in st.DONE_WELL
 
-    def _unknown(self, name: str) -> KeyError:
-        return KeyError("run %r has no task %r%s" % (self.id, name, did_you_mean(name, self.graph.tasks)))
+    def _task(self, name: Any) -> str:
+        """The task of that name, or the mapped one whose item it may be; KeyError where the run has none."""
+        task = split(name)[0] if isinstance(name, str) else ""
+        if task not in self.graph:
+            raise self._unknown(name)
+        return task
+
+    def _unknown(self, name: Any) -> KeyError:
+        hint = "; write run[%r]" % name.name if isinstance(name, Task) else did_you_mean(name, self.graph.tasks)
+        return KeyError("run %r has no task %r%s" % (self.id, name, hint))
 
     def __contains__(self, name: object) -> bool:
-        return name in self.graph or (isinstance(name, str) and self._has_item(name))
+        return isinstance(name, str) and (name in self.graph or self._has_item(name))
 
     def _has_item(self, name: str) -> bool:
         task, index = split(name)
@@ -262,10 +277,7 @@ class Run(Recorded):
         A dependency without a result is `Missing` in it. ResultReleased where an argument was let go, KeyError for
         a task that the run does not have.
         """
-        task, _ = split(name)
-        if task not in self.graph:
-            raise self._unknown(name)
-        for edge in self.graph.edges[task]:
+        for edge in self.graph.edges[self._task(name)]:
             if edge.parameter is not None and edge.source in self._driver.core.results.released:
                 raise no_result(self, self._driver.core, edge.source)
         return self._driver.call(name)
@@ -278,7 +290,9 @@ class Run(Recorded):
         """Write one JSON record a task into `directory` (made where it is missing); the paths."""
         from flowdsl.storage.records import write_records
 
-        return write_records(self.snapshot(), directory, dict(self._driver.core.results.values))
+        snapshot = self.snapshot()
+        outputs = {name: self[name] for name in list(snapshot.tasks) if self.has_result(name)}
+        return write_records(snapshot, directory, outputs)
 
     # ---- its end
 

@@ -5,9 +5,22 @@ from __future__ import annotations
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Union
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Callable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    SupportsIndex,
+    Union,
+    overload,
+)
 
-from flowdsl.definition.checks import check_count
+from flowdsl.definition.checks import check_count, refuse
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.hold import check_not_held
@@ -35,7 +48,7 @@ class Damaged(NamedTuple):
 class Runs:
     """Past runs, oldest first: `runs[run_id]`, `runs[-1]`, `for run in runs`, and frames over all of them.
 
-    A unique beginning of a run id will do.
+    A unique beginning of a run id will do. `runs[-5:]` are the last five, with frames over those.
     """
 
     def __init__(self, runs: Sequence[PastRun], damaged: Sequence[Damaged], log_dir: Path) -> None:
@@ -94,8 +107,16 @@ class Runs:
     def _snapshots(self) -> List[Snapshot]:
         return [run.snapshot() for run in self._runs]
 
-    def __getitem__(self, run_id: Union[str, int]) -> PastRun:
-        if isinstance(run_id, int):
+    @overload
+    def __getitem__(self, run_id: Union[str, SupportsIndex]) -> PastRun: ...
+
+    @overload
+    def __getitem__(self, run_id: slice) -> Runs: ...
+
+    def __getitem__(self, run_id: Union[str, SupportsIndex, slice]) -> Union[PastRun, Runs]:
+        if isinstance(run_id, slice):
+            return self._some(self._runs[run_id])
+        if not isinstance(run_id, str):
             return self._runs[run_id]
         found = [run for run in self._runs if run.id == run_id]
         found = found or [run for run in self._runs if run_id and run.id.startswith(run_id)]
@@ -105,6 +126,10 @@ class Runs:
         if found:
             raise KeyError(f"{run_id!r} is the beginning of {len(ids)} run ids: {', '.join(ids[:5])}; write more of it")
         raise KeyError(f"no run {run_id!r} in {self._log_dir}{did_you_mean(run_id, ids, '`.summary` lists the runs')}")
+
+    def _some(self, runs: Sequence[PastRun]) -> Runs:
+        ids = {run.id for run in runs}
+        return Runs(runs, [one for one in self._damaged if one.run_id in ids], self._log_dir)
 
     def __contains__(self, run_id: object) -> bool:
         return any(run.id == run_id or run is run_id for run in self._runs)
@@ -151,6 +176,8 @@ def load_runs(
     (0, 0)
     """
     check_not_held()
+    if flow is not None and not isinstance(flow, str):
+        refuse("load_runs", "flow", flow, "is not the name of a flow; give its `.name`")
     if last is not None:
         check_count(last, "last", "load_runs", least=1, hint="it is how many runs to load, 1 or more")
     runs = select_runs(log_dir, last, None if flow is None else lambda header: header.get("flow") == flow)

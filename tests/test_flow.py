@@ -342,7 +342,9 @@ def test_an_input_with_the_name_of_an_option_goes_through_the_dict() -> None:
     flow.task("show")(lambda display, keep: (display, keep))
     run = flow.run({"display": 1, "keep": 2}, display="none")
     assert run["show"] == (1, 2)
-    with pytest.raises(InputError, match="input 'display' is missing"):
+    with pytest.raises(
+        InputError, match=r"input 'display' is missing: .*; give it: run\({'display': \.\.\.}\), by keyword"
+    ):
         flow.run(display="none", keep="all")
 
 

@@ -114,6 +114,33 @@ def test_an_edge_that_was_added_since_counts_as_a_change(bench: Bench) -> None:
     assert first.rerun(failed=True, dry_run=True).why == {"report": "changed"}
 
 
+def test_a_task_that_is_mapped_no_more_runs_again() -> None:
+    flow = Flow("maps")
+    flow.task("numbers")(lambda: [1, 2])
+
+    def pairs(numbers: Any) -> Any:
+        return [numbers]
+
+    flow.task(map="numbers")(pairs)
+    first = flow.run(display="none")
+    assert first["pairs"] == [[1], [2]]
+    flow.task("pairs")(pairs)  # on another line: no loop
+    again = first.rerun(failed=True)
+    assert (again["pairs"], states(again)["numbers"]) == ([[1, 2]], "reused earlier_run")
+
+
+def test_a_task_that_takes_a_slice_of_a_result_is_no_hindrance() -> None:
+    flow = Flow("slices")
+    flow.task("numbers")(lambda: [1, 2, 3])
+    numbers = flow["numbers"]
+    flow.task("two", depends_on={"part": numbers[:2]})(lambda part: part)
+    first = flow.run(display="none")
+    assert states(first.rerun(failed=True))["two"] == "reused earlier_run"
+    flow.task("two", depends_on={"part": numbers[1:]})(lambda part: part)
+    again = first.rerun(failed=True)
+    assert (again["two"], states(again)["numbers"]) == ([2, 3], "reused earlier_run")
+
+
 def test_from_a_task_runs_it_and_what_comes_after(bench: Bench) -> None:
     bench.broken.clear()
     first = bench.run()

@@ -9,12 +9,13 @@ import warnings
 from pathlib import Path
 from typing import Iterable, List
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from flowdsl import Flow
 from flowdsl.engine.events import Batch
-from flowdsl.errors import TaskResultError
+from flowdsl.errors import ConfigError, TaskResultError
 from flowdsl.past_run import PastRun
 from flowdsl.runs import load_runs
 from flowdsl.storage.journal import Journal
@@ -156,6 +157,27 @@ def test_runs_are_found_by_id_by_its_beginning_and_by_place(log_dir: Path) -> No
         runs["x"]
     with pytest.raises(KeyError, match="no run ''"):
         runs[""]
+
+
+def test_some_of_the_runs_have_the_frames_and_the_damage_of_those_alone(log_dir: Path) -> None:
+    for number, run_id in enumerate(["r1", "r2", "r3"]):
+        write(log_dir, run_id, later(eventful(run_id), number))
+    with (log_dir / "r1" / FILE).open("ab") as file:
+        file.write(b"not ours\n")
+    with pytest.warns(UserWarning, match="1 damaged line"):
+        runs = load_runs(log_dir)
+    newest = runs[-2:]
+    assert ([run.id for run in newest], newest[0].id, len(newest.damage)) == (["r2", "r3"], "r2", 0)
+    assert newest.tasks["run_id"].unique().tolist() == newest.summary["run_id"].tolist() == ["r2", "r3"]
+    assert len(runs[:1].damage) == 1
+    assert runs[np.int64(-1)].id == "r3"
+    with pytest.raises(TypeError):
+        runs[1.0]  # type: ignore[call-overload]
+
+
+def test_a_flow_is_asked_for_by_its_name(log_dir: Path) -> None:
+    with pytest.raises(ConfigError, match=r"flow=flow 'etl': 0 tasks is not the name of a flow; give its `\.name`"):
+        load_runs(log_dir, flow=Flow("etl"))  # type: ignore[arg-type]
 
 
 def test_a_past_run_has_no_results_and_says_so(log_dir: Path) -> None:

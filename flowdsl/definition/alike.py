@@ -17,7 +17,8 @@ def alike(one: TaskSpec, other: TaskSpec) -> bool:
 
     Lines and comments do not count. Helpers and globals that the code names are not looked at.
     """
-    return one is other or (_same(one.function, other.function) and _same(one.verify, other.verify))
+    same = one.map == other.map and _same(one.function, other.function)
+    return one is other or (same and _same(one.verify, other.verify))
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -36,7 +37,8 @@ def _essence(code: Any) -> Tuple[Any, ...]:
         for constant in code.co_consts
     )
     names = (code.co_names, code.co_varnames, code.co_freevars, code.co_cellvars)
-    return (code.co_code, constants, names, code.co_argcount, code.co_kwonlyargcount, code.co_flags)
+    caught = getattr(code, "co_exceptiontable", b"")  # from 3.11 on only this says what stands in a `try`
+    return (code.co_code, caught, constants, names, code.co_argcount, code.co_kwonlyargcount, code.co_flags)
 
 
 def _carried(function: Any) -> Tuple[Any, ...]:

@@ -16,6 +16,7 @@ __all__ = ["InputsOf", "check_inputs", "inputs_of", "together"]
 
 Takers = Mapping[str, Sequence[Tuple[str, Parameter]]]  # input -> who takes it, as which parameter
 
+NO_KEYWORDS = frozenset(("self", "inputs", *RUN_OPTIONS))  # inputs of these names come in the dict
 SHOWN = 3  # tasks that a message names
 
 
@@ -91,6 +92,8 @@ def _refuse_missing(graph: InputsOf, needed: Input) -> NoReturn:
         ", ".join(str(graph.tasks[name]) for name in takers),
         graph.flow,
     )
-    advice = "give it: run(%s=...), or say depends_on= with the task of that name, if another flow has it" % needed.name
+    keyword = needed.name not in NO_KEYWORDS
+    given = "run(%s=...)" % needed.name if keyword else "run({%r: ...}), by keyword it is an option" % needed.name
+    advice = "give it: %s, or say depends_on= with the task of that name, if another flow has it" % given
     others = [name for name in graph.tasks if name != needed.name]
     raise InputError(what + did_you_mean(needed.name, others, advice))

@@ -107,4 +107,5 @@ def split(name: str) -> Tuple[str, Optional[int]]:
     if not name.endswith("]"):
         return name, None
     task, _, index = name[:-1].rpartition("[")
-    return (task, int(index)) if task and index.isdigit() else (name, None)
+    number = index.isascii() and index.isdigit() and (index[0] != "0" or index == "0")
+    return (task, int(index)) if task and number else (name, None)

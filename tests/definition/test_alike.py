@@ -44,10 +44,20 @@ def test_code_that_only_moved_is_the_same(one: str, other: str) -> None:
         ("def x(): return [n for n in range(3)]", "def x(): return [n + 1 for n in range(3)]"),
         ("def x(): pass", "async def x(): pass"),
         ("def x(f=lambda: 1): return f", "def x(f=lambda: 2): return f"),
+        ("def x():\n try: a(); b()\n except E: c()", "def x():\n a()\n try: b()\n except E: c()"),
     ],
 )
 def test_code_that_may_do_something_else_is_not(one: str, other: str) -> None:
     assert not alike(made(one), made(other))
+
+
+def test_a_task_that_is_mapped_does_not_what_it_does_unmapped() -> None:
+    def x(a: Any) -> Any:
+        return a
+
+    flow = Flow("one")
+    assert not alike(flow.task(name="x", map="a")(x).spec, flow.task(name="y")(x).spec)
+    assert alike(flow.task(name="x", map="a")(x).spec, flow.task(name="y", map=["a"])(x).spec)
 
 
 def test_what_a_function_closes_over_counts() -> None:
