@@ -170,7 +170,8 @@ def test_a_cancelled_run_begins_none_of_those_that_wait_behind(flow: Flow) -> No
     assert set(states[states.index.str.startswith("b")]) == {"cancelled"}
 
 
-def test_a_cancel_in_the_middle_of_a_series_ends_it_there(flow: Flow) -> None:
+@pytest.mark.parametrize("last", [400, 405, 411, 416, 422])
+def test_a_cancel_in_the_middle_of_a_series_ends_it_there(flow: Flow, series: List[int], last: int) -> None:
     is_there, going = threading.Event(), []
     flow.task("gate")(lambda: is_there.wait(20))
 
@@ -179,30 +180,32 @@ def test_a_cancel_in_the_middle_of_a_series_ends_it_there(flow: Flow) -> None:
         flowdsl.current().sleep(60)
 
     for number in range(2 * QUICK):
-        flow.task("t%03d" % number, depends_on=["gate"])(enough if number == QUICK else lambda: None)
+        flow.task("t%03d" % number, depends_on=["gate"])(enough if number == last else lambda: None)
     run = flow.start(display=None, max_workers=1)
     going.append(run)
     is_there.set()
     assert run.wait(20)
-    assert set(run.attempts["task"]) == {"gate", *("t%03d" % number for number in range(QUICK + 1))}
+    assert set(run.attempts["task"]) == {"gate", *("t%03d" % number for number in range(last + 1))}
+    assert max(series) > 1
     judged(run, 1)
 
 
-def test_nothing_begins_after_a_failure_that_stops_the_run(log_dir: Path) -> None:
+@pytest.mark.parametrize("last", [200, 205, 211, 216, 222])  # wherever in its series that is
+def test_nothing_begins_after_a_failure_that_stops_the_run(flow: Flow, series: List[int], last: int) -> None:
     ran: List[int] = []
-    flow = Flow("stops", log_dir=log_dir)
     for number in range(QUICK):
 
         def work(number: int = number) -> None:
             ran.append(number)
-            if number == QUICK // 2:
+            if number == last:
                 raise ValueError("enough")
 
         flow.task("t%03d" % number)(work)
     run = flow.start(display=None, max_workers=1, on_failure="stop")
     assert run.wait(20)
     judged(run, 1)
-    assert ran[-1] == QUICK // 2
+    assert max(series) > 1
+    assert ran[-1] == last
     assert set(run.attempts["task"]) == {"t%03d" % number for number in ran}, "the log tells of no others"
     assert run.tasks["state"].value_counts()["succeeded"] == len(ran) - 1
 
