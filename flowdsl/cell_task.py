@@ -25,6 +25,7 @@ from flowdsl.task import Task
 __all__ = ["CellTask", "define", "function_source", "parameters", "read"]
 
 _DEPTH = {**dict.fromkeys("([{", 1), **dict.fromkeys(")]}", -1)}
+_NAME = re.compile(r"""\s*(?:(['"])(.+?)\1|([^\s='"]+))(?=\s|$)""")  # in quotes where there are blanks in it
 USAGE = "%%task NAME [option=value ...], such as %%task clean depends_on=audit timeout=60"
 
 
@@ -38,10 +39,10 @@ class CellTask(NamedTuple):
 
 def read(line: str, body: str) -> CellTask:
     """The cell whose first line goes on with `line` after ``%%task``; ConfigError where that cannot be read."""
-    name, _, rest = line.strip().partition(" ")
-    if not name or "=" in name:
+    found = _NAME.match(line)
+    if found is None:
         raise ConfigError("%%%%task: a name comes first: %s" % USAGE)
-    return CellTask(name.strip("'\""), _options(rest), body)
+    return CellTask(found.group(2) or found.group(3), _options(line[found.end() :]), body)
 
 
 def _options(text: str) -> Dict[str, str]:
@@ -90,14 +91,17 @@ def free_names(body: str) -> List[str]:
     """The names that the code reads from outside, as the compiler sees it; those of functions in it too."""
     code = compile(function_source("cell", (), body), "<cell>", "exec")
     found: Dict[str, None] = {}
+    given: Set[str] = set()  # below `global`
     waiting = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
     while waiting:
         inner = waiting.pop(0)
         for step in dis.get_instructions(inner):
             if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
                 found.setdefault(step.argval)
+            elif step.opname == "STORE_GLOBAL":
+                given.add(step.argval)
         waiting += [constant for constant in inner.co_consts if isinstance(constant, CodeType)]
-    return list(found)
+    return [name for name in found if name not in given]
 
 
 # ---- the function
@@ -109,10 +113,10 @@ def function_source(name: str, taken: Sequence[str], body: str) -> str:
     lines = _indented(body)
     if not tree.body:
         lines = ["    pass", *lines]
-    elif isinstance(tree.body[-1], ast.Expr):
+    elif isinstance(tree.body[-1], ast.Expr) and not isinstance(tree.body[-1].value, (ast.Yield, ast.YieldFrom)):
         last = tree.body[-1]
-        line = lines[last.lineno - 1]
-        at = 4 + len(body.split("\n")[last.lineno - 1].encode()[: last.col_offset].decode())
+        line, before = lines[last.lineno - 1], body.split("\n")[last.lineno - 1]
+        at = len(line) - len(before) + len(before.encode()[: last.col_offset].decode())
         lines[last.lineno - 1] = line[:at] + "return " + line[at:]
     head = "async def" if _awaits(tree) else "def"
     return "%s %s(%s):\n%s\n" % (head, name, ", ".join(taken), "\n".join(lines))
@@ -134,6 +138,8 @@ def _awaits(tree: ast.Module) -> bool:
         node = waiting.pop()
         if isinstance(node, (ast.Await, ast.AsyncFor, ast.AsyncWith)):
             return True
+        if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)) and any(one.is_async for one in node.generators):
+            return True
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)):
             waiting += ast.iter_child_nodes(node)
     return False
@@ -153,6 +159,8 @@ def define(cell: CellTask, space: Dict[str, Any], filename: str) -> Task[Any, An
 
     Its flow is the option `flow`, else that of the namespace. Raises DefinitionError for what cannot be a task.
     """
+    if "name" in cell.options:
+        raise ConfigError("%%%%task %s: there is no option 'name' here, the name comes first: %s" % (cell.name, USAGE))
     options = {name: _value(name, text, space) for name, text in cell.options.items()}
     flow = options.pop("flow", None) or flow_of(str(space.get("__name__", "__main__")))
     if not isinstance(flow, Flow):
@@ -190,6 +198,6 @@ def _named(options: Mapping[str, Any]) -> List[str]:
     found: List[str] = []
     for option in ("depends_on", "map"):
         said = options.get(option)
-        listed = [said] if isinstance(said, (str, Task)) else list(said or ())
+        listed = list(said) if isinstance(said, (list, tuple, dict)) else [said]
         found += [str(getattr(one, "name", one)) for one in listed]
     return found

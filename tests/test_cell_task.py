@@ -25,6 +25,9 @@ def made(line: str, body: str, **space: Any) -> Any:
         ("clean timeout=60", "clean", {"timeout": "60"}),
         ("clean  retries=Retry(3, delay=1) timeout = 2.5", "clean", {"retries": "Retry(3, delay=1)", "timeout": "2.5"}),
         ("c depends_on=[a, 'b'], tags=('x', 'y')", "c", {"depends_on": "[a, 'b']", "tags": "('x', 'y')"}),
+        ("\tclean\ttimeout=60", "clean", {"timeout": "60"}),
+        ("'the clean one' timeout=60", "the clean one", {"timeout": "60"}),
+        ('"clean"', "clean", {}),
         ("c depends_on={'n': 'numbers'} uses='db'", "c", {"depends_on": "{'n': 'numbers'}", "uses": "'db'"}),
     ],
 )
@@ -39,7 +42,11 @@ def test_the_line_is_a_name_and_options(line: str, name: str, options: Dict[str,
         ("", "a name comes first"),
         ("timeout=6", "a name comes first"),
         ("a b", "is no option: %%task NAME"),
-        ("'the clean one'", "is no option|cannot be read"),
+        ("'the clean one", "a name comes first"),
+        ("'clean'timeout=6", "a name comes first"),
+        ("a name='b'", "no option 'name'.*the name comes first"),
+        ("a depends_on=5", "depends_on=5 is not a dependency"),
+        ("a map=5", "map=5 is not a name"),
         ("a timeout=(1", "cannot be read"),
         ("a timout=1", r"no option 'timout'; did you mean 'timeout'\?"),
         ("a timeout=nowhere", "timeout=nowhere cannot be read: NameError"),
@@ -103,6 +110,10 @@ def test_the_names_in_depends_on_are_parameters_even_where_a_global_has_them() -
         ("if True:\n    y = 5\ny; y + 1", 6),
         ("f'''{1 +\n1}\n x'''", "2\n x"),
         ("return 7", 7),
+        ("x = '''a\nb'''; x", "a\nb"),
+        ("async def n():\n    yield 1\n[x async for x in n()]", [1]),
+        ("len([x for x in (1,)])", 1),
+        ("global tally\ntally = 3\ntally", 3),
         ("{'a': [n\n for n in range(2)]}", {"a": [0, 1]}),
         ("é = 3; é * 2", 6),
         ("import asyncio\nawait asyncio.sleep(0)\n9", 9),
@@ -126,8 +137,9 @@ def test_the_source_of_the_function_has_the_lines_of_the_cell(parts: Any) -> Non
 def test_what_is_wrong_in_the_code_is_told_with_the_line_of_the_cell() -> None:
     with pytest.raises(DefinitionError, match="%%task broken, line 3"):
         made("broken", "x = 1\ny = = 2")
-    with pytest.raises(DefinitionError):
-        made("generator", "yield 1")
+    for body in ("yield 1", "x = yield 1", "yield from ()"):
+        with pytest.raises(DefinitionError, match="generator function; return a list"):
+            made("generator", body)
 
 
 def test_the_source_can_be_looked_at() -> None:
