@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union, cast
+from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from flowdsl.definition.graph import Graph
 from flowdsl.engine import events as ev
@@ -22,7 +22,7 @@ from flowdsl.executors.current import Current
 from flowdsl.executors.outcome import Outcome
 from flowdsl.runtime.fold import Fold
 from flowdsl.runtime.results import Results
-from flowdsl.runtime.stint import Series, Single, Stint
+from flowdsl.runtime.stint import Stint
 from flowdsl.storage.journal import Journal
 
 ENDS = frozenset((*ev.ATTEMPT_STATE, ev.TASK_FAILED)) - {ev.ATTEMPT_STARTED}
@@ -195,10 +195,8 @@ class Core:
         """
         if self._urgent or self.launches or self.stops or self.expansions or self.closing:
             return False
-        if self._fresh:
-            members = (stint.current,) if type(stint) is Single else cast(Series, stint).members
-            if any([current.task in self._fresh for current in members]):
-                return False
+        if self._fresh and not self._fresh.isdisjoint(stint.tasks()):
+            return False
         return len(self._staged) < self.together and now - self._written <= LATEST
 
     def stage(self, now: float) -> None:

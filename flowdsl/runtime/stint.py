@@ -19,6 +19,10 @@ class Single:
         self.current = current
         self.outcome: Optional[Outcome] = None  # when it is over
 
+    def tasks(self) -> Sequence[str]:
+        """Whose attempts these are."""
+        return (self.current.task,)
+
     @property
     def in_hand(self) -> Current:
         """The attempt that runs, or is about to."""
@@ -57,6 +61,10 @@ class Series:
         self.detail = detail  # what the log says of the begin of each
         self.began = 0.0  # when the worker set out
         self.until = 0.0  # when it is to come back for what it has, by the monotonic clock
+
+    def tasks(self) -> Sequence[str]:
+        """Whose attempts these are."""
+        return [current.task for current in self.members]
 
     @property
     def in_hand(self) -> Optional[Current]:

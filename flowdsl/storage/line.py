@@ -57,7 +57,7 @@ def _head(words: Words) -> Tuple[str, str]:
 
 
 def format_lines(batches: Batches, seq: int, spill: Spill, fixed: Mapping[int, str] = NOTHING_FIXED) -> bytes:
-    """The lines of batches of events, each with its moment, in seconds since the epoch; `seq` is that of the first line.
+    """The lines of batches of events, each with its moment in seconds since the epoch; `seq` is that of the first line.
 
     `fixed` has, by `id`, what some details are as text. The hot path of every run: 0.8 us a line, of which the checksum
     is 0.1. A name is quoted each time: 0.05 us, where a cache would save half and hold on to every name. Only text goes

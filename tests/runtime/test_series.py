@@ -17,7 +17,7 @@ from flowdsl.executors.current import Current
 from flowdsl.executors.outcome import Outcome
 from flowdsl.runtime import workers
 from flowdsl.runtime.stint import Series
-from flowdsl.runtime.teller import STOPPED
+from flowdsl.runtime.teller import STOPPED, Teller
 from flowdsl.runtime.turns import Turns
 from flowdsl.storage.journal import read_journal
 
@@ -113,6 +113,29 @@ def test_a_stop_between_two_lines_leaves_the_member_in_hand_over() -> None:
         one.mend(STOPPED, 3.0)
         assert (one.index, one.outcomes) == (1, [outcomes[0] if outcomes else STOPPED])
         assert one.ends == [ends[0] if ends else 3.0]
+
+
+def test_what_waits_behind_a_failure_is_given_back_before_that_is_told() -> None:
+    """It may be that nothing is to begin after it; then nothing may look as if it had."""
+    told: List[str] = []
+
+    class Told:
+        latest = 0.0
+
+        def at(self, moment: float) -> float:
+            return moment
+
+        def stage(self, now: float) -> None:
+            pass
+
+        def feed(self, message: Any, *_: Any) -> None:
+            told.append("%s %s" % (type(message).__name__, message.task))
+
+    one = Series([Current(name, 1) for name in "abc"], None)
+    one.outcomes, one.ends, one.index = [Outcome("failed", "raised")], [1.0], 1
+    core: Any = Told()
+    assert Teller(core, core).tell(one, 2.0)
+    assert told == ["Returned b", "Returned c", "Begun a", "Ended a"]
 
 
 # ---- runs
