@@ -20,6 +20,7 @@ from flowdsl.engine.priority import remaining_paths
 from flowdsl.engine.simulate import simulate
 from flowdsl.engine.snapshot import Snapshot, TaskRow, fold
 from flowdsl.settings import options
+from flowdsl.storage.times import seconds_text
 
 __all__ = ["Numbers", "Plan", "foresee", "what_if"]
 
@@ -80,8 +81,8 @@ class Plan:
         one = self.numbers
         if options.stable_repr:
             return f"<Plan of flow {self.snapshot.flow!r} on {one[0]} workers>"
-        text = "%d workers: %.3g s, at best %.3g s (critical path %.3g s, work %.3g s); busy %.0f %% of the time"
-        made = text % (*one[:5], one.share * 100)
+        text = "%d workers: %s s, at best %s s (critical path %s s, work %s s); busy %.0f %% of the time"
+        made = text % (one[0], *map(seconds_text, one[1:5]), one.share * 100)
         return f"<Plan of flow {self.snapshot.flow!r} on {made}>"
 
 

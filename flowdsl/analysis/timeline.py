@@ -9,6 +9,7 @@ import pandas as pd
 from flowdsl.analysis.schema import OF_A_TASK, build_frame, columns, map_indices
 from flowdsl.engine.snapshot import Attempt, Snapshot
 from flowdsl.settings import options
+from flowdsl.storage.times import seconds_text
 
 __all__ = ["Bar", "Timeline", "timeline_bars", "timeline_frame"]
 
@@ -137,7 +138,7 @@ def _line(bar: Bar, length: float) -> str:
     if len(name) > _NAME_WIDTH:
         name = name[: _NAME_WIDTH - 3] + "..."
     drawn = (" " * left + "#" * width).ljust(_TEXT_WIDTH)
-    took = "" if options.stable_repr else f" {bar.end_s - bar.start_s:.3g} s"
+    took = "" if options.stable_repr else f" {seconds_text(bar.end_s - bar.start_s)} s"
     return f"{name:<{_NAME_WIDTH}} |{drawn}| {bar.state}{took}"
 
 

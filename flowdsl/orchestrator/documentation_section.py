@@ -10,6 +10,7 @@ from typing import Any, Iterator, List, Mapping, Sequence, Tuple
 
 from flowdsl.definition.options import INHERIT
 from flowdsl.definition.parameters import parameters_of
+from flowdsl.definition.retry import Retry
 from flowdsl.orchestrator import documentation_blocks as doc
 from flowdsl.orchestrator.documentation_blocks import Block, Line
 from flowdsl.orchestrator.documentation_statistics import TaskStatistics
@@ -170,14 +171,27 @@ def _retries(retry: Any) -> str:
         parts.append("first after %s" % given_duration(retry.delay))
     if retry.delay and retry.backoff != 1.0:
         parts.append("each wait %g times the one before" % retry.backoff)
+    if retry.delay and retry.max_delay != Retry().max_delay:
+        parts.append("at most %s" % given_duration(retry.max_delay))
     if retry.delay and retry.jitter:
         parts.append("± %g %%" % (retry.jitter * 100))
     if retry.max_elapsed is not None:
         parts.append("none later than %s after the first attempt" % given_duration(retry.max_elapsed))
-    kinds = retry.retry_on if isinstance(retry.retry_on, tuple) else (retry.retry_on,)
-    if kinds != (Exception,):
-        parts.append("after %s" % ", ".join(clean(kind.__name__) for kind in kinds))
+    if _kinds(retry.retry_on) != (Exception,):
+        parts.append("after %s" % _named(retry.retry_on))
+    if _kinds(retry.give_up_on):
+        parts.append("never after %s" % _named(retry.give_up_on))
+    if retry.retry_abandoned:
+        parts.append("also beside a thread that was left behind")
     return ", ".join(parts)
+
+
+def _kinds(said: Any) -> Tuple[Any, ...]:
+    return said if isinstance(said, tuple) else (said,)
+
+
+def _named(said: Any) -> str:
+    return ", ".join(clean(kind.__name__) for kind in _kinds(said))
 
 
 def _told(one: TaskStatistics) -> str:

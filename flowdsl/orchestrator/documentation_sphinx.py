@@ -135,7 +135,7 @@ class _Writer:
         if word.kind == "strong":
             return nodes.strong(said, said)
         if word.kind == "state":
-            text = "%s %s" % (look(said).icon, said)
+            text = "%s\u00a0%s" % (look(said).icon, said)  # on one line
             return nodes.literal(text, text)
         return nodes.Text(said)
 

@@ -11,6 +11,7 @@ from flowdsl.engine.simulate import simulate
 from flowdsl.orchestrator.order import by_rank, dependencies_first, edges_among, ranks_of
 from flowdsl.orchestrator.parts import Parts
 from flowdsl.settings import options
+from flowdsl.storage.times import seconds_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,8 +58,9 @@ class Optimisation(NamedTuple):
         shown = ", ".join(self.order[:10]) + (", ..." if len(self.order) > 10 else "")
         if options.stable_repr:
             return "%d tasks: %s" % (len(self.order), shown or "none")
-        times = "%.3g s instead of %.3g s, saves %.3g s" % (self.expected_s, self.unordered_s, self.saves_s)
-        return "%d tasks: %s\nexpected: %s" % (len(self.order), shown or "none", times)
+        times = tuple(map(seconds_text, (self.expected_s, self.unordered_s, self.saves_s)))
+        expected = "expected: %s s instead of %s s, saves %s s" % times
+        return "%d tasks: %s\n%s" % (len(self.order), shown or "none", expected)
 
 
 def optimise(parts: Parts) -> Optimisation:

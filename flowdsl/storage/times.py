@@ -1,4 +1,4 @@
-"""Moments as text and back: ISO 8601, UTC, always with a Z."""
+"""Moments as text and back: ISO 8601, UTC, always with a Z; and seconds as text."""
 
 from __future__ import annotations
 
@@ -41,3 +41,14 @@ def parse_moment(text: str) -> float:
     if not text.isascii() or not "1970" <= text[:4] < "2262":  # 2262: where 64 bits of nanoseconds end
         raise ValueError(f"not a moment that can be: {text!r}")
     return (_second_of(text[:19]) * 1_000_000 + int(microsecond)) / 1_000_000
+
+
+def seconds_text(seconds: float) -> str:
+    """Seconds with the digits that count, and never with an exponent.
+
+    >>> seconds_text(0.01234), seconds_text(1.5), seconds_text(12345.6), seconds_text(1e-6)
+    ('0.0123', '1.5', '12,346', '0')
+    """
+    if abs(seconds) < 0.0001:
+        return "0"
+    return f"{seconds:.3g}" if abs(seconds) < 999.5 else f"{seconds:,.0f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import List, NamedTuple, Sequence
 
+from flowdsl.storage.times import seconds_text
 from flowdsl.views.escape import esc, shorten
 from flowdsl.views.palette import GREY, INK, OUTLINE, look
 from flowdsl.views.svg import root
@@ -79,7 +80,8 @@ def _bars(actions: Sequence[ActionTimes], top: float) -> List[str]:
         marks.append(_box(_LEFT, y + 2, max(1.0, half), 14, look("running").fill))
         marks.append(_line(_LEFT + half, y + 9, _LEFT + most, y + 9))
         marks.append(_line(_LEFT + most, y + 4, _LEFT + most, y + 14))
-        marks.append(_text(_LEFT + max(half, most) + 8, y + 13, "%.3g / %.3g s" % (one.half, one.most), GREY))
+        told = "%s / %s s" % (seconds_text(one.half), seconds_text(one.most))
+        marks.append(_text(_LEFT + max(half, most) + 8, y + 13, told, GREY))
     return marks
 
 

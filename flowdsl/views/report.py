@@ -113,7 +113,8 @@ def _failure(one: Any, output: Callable[[str], str], texts: _Texts) -> str:
     head = f"<b>{esc(shorten(one.task, 80))}</b> {pill(look(one.state))}{tries} {esc(shorten(error, 300))}"
     printed = texts.tail(_asked(output, one.task), _OUTPUT)
     said = f'<div style="color:{GREY}">what it printed last</div>{printed}' if printed else ""
-    return f'<div style="margin:10px 0"><div>{head}</div>{texts.tail(one.traceback or "", _TRACEBACK)}{said}</div>'
+    head = f'<div style="overflow-wrap:anywhere">{head}</div>'
+    return f'<div style="margin:10px 0">{head}{texts.tail(one.traceback or "", _TRACEBACK)}{said}</div>'
 
 
 def _asked(output: Callable[[str], str], task: str) -> str:

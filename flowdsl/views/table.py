@@ -118,9 +118,9 @@ def _error(row: Any, snapshot: Any) -> str:
 
 
 def _style(breaks: bool, long: bool) -> str:
-    """A column that may break keeps some width where it has much to say."""
+    """A column that may break keeps some width where it has much to say, and breaks words that are too long for it."""
     least = "min-width:13em;" if breaks and long else ""
-    return _CELL.format("normal" if breaks else "nowrap") + least
+    return _CELL.format("normal;overflow-wrap:anywhere" if breaks else "nowrap") + least
 
 
 def rows_of(snapshot: Any) -> List[Any]:

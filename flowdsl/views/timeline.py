@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Dict, List, NamedTuple, Sequence
+from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
 from flowdsl.settings import options
 from flowdsl.views.escape import columns, esc, shorten
@@ -49,8 +49,8 @@ def timeline_svg(rows: Any) -> str:
     body += [_wait(span, plan) for span in drawn]
     body += [_bar(span, plan) for span in drawn]
     body += _retries(drawn, plan)
-    body.append(_legend(spans, crowded + short, plan.bottom + 40))
-    return root(_WIDTH, plan.bottom + 52, "".join(body), f"timeline of {len(spans)} attempts")
+    legend, bottom = _legend(spans, crowded + short, plan.bottom + 40)
+    return root(_WIDTH, bottom + 12, "".join([*body, legend]), f"timeline of {len(spans)} attempts")
 
 
 def _plan(lanes: Lanes) -> _Plan:
@@ -143,12 +143,14 @@ def _retry(former: Span, later: Span, plan: _Plan) -> str:
     )
 
 
-def _legend(spans: Sequence[Span], hidden: int, y: float) -> str:
+def _legend(spans: Sequence[Span], hidden: int, y: float) -> Tuple[str, float]:
+    """The states and what the lines mean, in as many rows as that takes; and where the last one stands."""
     x = 12.0
     parts: List[str] = []
     for state, n in by_weight(Counter(span.state for span in spans)):
         how = look(state)
         text = f"{how.text} ({n:,})"
+        x, y = _next(x, y, 34 + _CHAR * columns(text))
         parts.append(
             f'<rect x="{x:.1f}" y="{y - 10:.1f}" width="12" height="12" rx="2" fill="{how.fill}" stroke="{OUTLINE}"'
             f' stroke-width="0.6"/>{_label(x + 17, y, esc(text), GREY, "start")}'
@@ -159,8 +161,14 @@ def _legend(spans: Sequence[Span], hidden: int, y: float) -> str:
         text = "one after the other, without their times"
     if hidden:
         text += f" \u00b7 {hidden:,} attempts are not drawn"
+    x, y = _next(x, y, _CHAR * columns(text))
     parts.append(_label(x + 4, y, text, GREY, "start"))
-    return "".join(parts)
+    return "".join(parts), y
+
+
+def _next(x: float, y: float, width: float) -> Tuple[float, float]:
+    """Where something so wide goes in the legend: here, or where the next row begins."""
+    return (x, y) if x + width <= _WIDTH else (12.0, y + 20)
 
 
 def _label(x: float, y: float, text: str, ink: str, anchor: str) -> str:

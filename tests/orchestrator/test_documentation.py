@@ -389,3 +389,11 @@ def test_the_writer_shows_itself_and_does_not_change_with_its_runs(flow: Flow) -
     writer = DocumentationOrchestrator(flow)
     assert repr(writer) == "<DocumentationOrchestrator of flow 'etl': 4 tasks>"
     assert "<svg" in writer._repr_html_()
+
+
+def test_all_that_was_said_of_retries_is_on_the_page() -> None:
+    flow = Flow("again")
+    again = Retry(9, delay=1, max_delay=20, give_up_on=(KeyError, ValueError), retry_abandoned=True)
+    flow.task(name="a", retries=again)(int)
+    page = DocumentationOrchestrator(flow, runs=[]).markdown()
+    assert "9, first after 1.0 s, at most 20.0 s, never after KeyError, ValueError, also beside a thread" in page

@@ -65,3 +65,9 @@ def test_an_abandoned_thread_is_reported() -> None:
 def test_a_given_task_says_so() -> None:
     given = (0.0, Event("task_given", "a", 0, "pending", "succeeded", "given"))
     assert rows(table_html(fold(batches(*begun(graph_of({"a": []})), given))))[1][1] == "\u25c6 given"
+
+
+def test_an_error_of_one_endless_word_does_not_make_the_table_as_wide() -> None:
+    run = fold(batches(*begun(chain(1)), *started("t0", 1), failed("t0", 2, error="e" * 5000)))
+    cells = re.findall(r'<td style="([^"]*)">', table_html(run))
+    assert ["overflow-wrap:anywhere" in style for style in cells] == [False] * (len(cells) - 1) + [True]

@@ -89,3 +89,15 @@ def test_names_are_escaped() -> None:
     assert harmless(svg)
     assert "&lt;img" in svg
     ElementTree.fromstring(svg)
+
+
+def test_a_legend_of_many_states_takes_a_second_row() -> None:
+    states = ["succeeded", "failed", "timed_out", "interrupted", "running", "cancelled", "skipped"]
+    svg = timeline_svg([row("t%d" % n, n, n + 1, state=state) for n, state in enumerate(states * 300)])
+    picture = ElementTree.fromstring(svg)
+    texts = {one.text or "": one for one in picture.iter() if one.tag.endswith("}text")}
+    told = next(one for text, one in texts.items() if "are not drawn" in text)
+    assert float(told.get("x", "")) + 6.6 * len(told.text or "") <= 1000
+    assert (
+        float(texts["\u2717 failed (300)"].get("y", "")) < float(told.get("y", "")) < float(picture.get("height", ""))
+    )
