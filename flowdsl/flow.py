@@ -122,7 +122,8 @@ class Flow(NamedTasks):
     def scope(self) -> Scope:
         """The flow as a graph sees it."""
         flow = self.newest
-        return Scope(flow.name, self.members.specs, flow.limits, flow.retries, flow.timeout, flow.isolation)
+        options = (flow.limits, flow.retries, flow.timeout, flow.isolation)
+        return Scope(flow.name, self.members.specs, *options, self.members.settled)
 
     # ---- defining
 

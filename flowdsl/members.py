@@ -36,6 +36,7 @@ class Members:
         self.newest = newest
         self.version = 0
         self.crosses = False  # a task depends on one of another flow
+        self.settled: Dict[str, Tuple[TaskSpec, TaskSpec]] = {}  # of tasks that graphs of other flows took
         self._specs: Tuple[int, Mapping[str, TaskSpec]] = (0, {})
         self._runs: List[ReferenceType[Run]] = []  # the latest of those that somebody still holds
 

@@ -155,3 +155,22 @@ def test_a_flow_that_was_taken_over_runs_the_tasks_of_the_new_one(cell: Notebook
     cell("@etl.task\ndef a(): return 1")
     cell('etl = Flow("kept")')
     assert cell["earlier"].run(targets=cell["a"], display=None)["a"] == 1
+
+
+def test_what_another_flow_took_is_stale_only_where_it_was_defined_again(cell: Notebook) -> None:
+    cell("from flowdsl import Flow\nmill = Flow('mill', retries=1)\nbakery = Flow('bakery')")
+    cell("@mill.task\ndef grain(): return 1\n@mill.task\ndef flour(grain): return 2")
+    cell("@bakery.task(depends_on=flour)\ndef bread(flour): return 3")
+    bakery = cell["bakery"]
+    run = bakery.run(display="none")
+    assert bakery.graph().stale == frozenset()
+    cell("@mill.task\ndef other(): return 1")
+    assert bakery.graph().stale == frozenset()
+    cell("@mill.task\ndef flour(grain): return 2")
+    assert bakery.graph().stale == {"flour", "bread"}
+    run = bakery.run(display="none")
+    cell("mill = Flow('mill', retries=1)")
+    assert bakery.graph().stale == frozenset()
+    cell("mill = Flow('mill', retries=2)")
+    assert bakery.graph()["grain"].retries.retries == 2
+    assert run.graph["grain"].retries.retries == 1

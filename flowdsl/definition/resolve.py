@@ -30,6 +30,7 @@ class Scope(NamedTuple):
     retries: Union[Retry, Inherit] = INHERIT
     timeout: Union[float, Inherit, None] = INHERIT
     isolation: Optional[str] = None
+    settled: Optional[Dict[str, Tuple[TaskSpec, TaskSpec]]] = None  # as defined, as settled; to be the same each time
 
 
 class Resolution:
@@ -161,7 +162,13 @@ def _settled(spec: TaskSpec, scope: Scope) -> TaskSpec:
     retries = scope.retries if spec.retries is INHERIT else spec.retries
     timeout = scope.timeout if spec.timeout is INHERIT else spec.timeout
     isolation = (scope.isolation or INHERIT) if spec.isolation is INHERIT else spec.isolation
-    return replace(spec, retries=retries, timeout=timeout, isolation=isolation)
+    defined, settled = (scope.settled or {}).get(spec.name, (None, spec))
+    if defined is spec and (settled.retries, settled.timeout, settled.isolation) == (retries, timeout, isolation):
+        return settled
+    settled = replace(spec, retries=retries, timeout=timeout, isolation=isolation)
+    if scope.settled is not None:
+        scope.settled[spec.name] = (spec, settled)
+    return settled
 
 
 def _unknown(spec: TaskSpec, source: str, scope: Scope, foreign: bool) -> GraphError:
