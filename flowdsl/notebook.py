@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
+import re
 import sys
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Callable, Dict, Iterator, Optional
+from typing import Any, Callable, Dict, Iterator, Optional, Tuple
 
 from flowdsl import cell_task
 from flowdsl.errors import ConfigError, DefinitionError
@@ -17,6 +17,8 @@ from flowdsl.views.escape import clean_lines
 
 __all__ = ["load"]
 
+# Blanks in quotes and brackets part no words; a quote or bracket without its other half is a character as any other.
+_WORD = re.compile(r"""(?:"[^"]*"|'[^']*'|\[[^\]]*\]|\([^)]*\)|\{[^}]*\}|\S)+""")
 USAGE = "%flow [graph|run|start|logs] [TASK] [option=value ...]"
 
 
@@ -76,14 +78,24 @@ def _cells_file(shell: Any) -> Optional[str]:
 
 def _flow(shell: Any, line: str) -> Any:
     __tracebackhide__ = True
-    words = shlex.split(line, posix=False)
+    words = _WORD.findall(line)
     what = words.pop(0) if words and words[0] in _COMMANDS else "graph"
-    name = words.pop(0) if words and "=" not in words[0] else None
-    options = {option: _value(text, shell) for option, _, text in (word.partition("=") for word in words)}
+    name = words.pop(0).strip("'\"") if words and "=" not in words[0] else None
+    options = dict(_option(word, shell) for word in words)
     flow = options.pop("flow", None) or flow_of(str(shell.user_ns.get("__name__", "__main__")))
     if not isinstance(flow, Flow):
         raise ConfigError("%%flow: %r is not a flow; %s" % (flow, USAGE))
     return _COMMANDS[what](flow.newest, name, options)
+
+
+def _option(word: str, shell: Any) -> Tuple[str, Any]:
+    option, sign, text = word.partition("=")
+    if not sign:
+        raise ConfigError("%%flow: %r is no option; %s" % (word, USAGE))
+    try:
+        return option, _value(text, shell)
+    except Exception as exc:  # whatever the user's expression raises
+        raise ConfigError("%%flow: %s cannot be read: %s: %s" % (word, type(exc).__name__, exc)) from exc
 
 
 def _value(text: str, shell: Any) -> Any:
@@ -121,7 +133,11 @@ def _logs(flow: Flow, name: Optional[str], options: Dict[str, Any]) -> Any:
     runs = load_runs(flow.log_dir)
     frame = runs.attempts if name is not None else runs.summary
     own = frame[frame["flow"] == flow.name]
-    return own if name is None else own[own["task"] == name]
+    if name is None:
+        return own
+    if name not in flow and name not in set(own["task"]):
+        _target(flow, name)  # says which it has
+    return own[own["task"] == name]
 
 
 def _nothing_more(options: Dict[str, Any]) -> None:

@@ -82,6 +82,8 @@ class Run(Recorded):
         self.origin = origin
         self._warned = 0
         self._painter: Optional[threading.Thread] = None  # whoever shows it behind a cell that has ended
+        unbegun = driver.snapshot()  # its log will say the same
+        unbegun.run_id, unbegun.flow = self.id, self.flow
         _last = self
 
     @property

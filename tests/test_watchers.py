@@ -74,3 +74,18 @@ def test_a_call_does_not_miss_the_result_of_what_only_has_to_be_done_before() ->
     run = flow.run(display=None, keep="targets", targets="after")
     assert not run.has_result("before")
     assert run.call("after").function() == 7
+
+
+def test_a_run_that_has_not_begun_has_its_name_in_its_snapshot_and_its_picture(flow: Flow) -> None:
+    told: List[str] = []
+
+    def look(run: Run) -> None:
+        told.extend([run.snapshot().run_id, run.snapshot().flow, run._repr_mimebundle_()["text/plain"]])
+
+    watchers.append(look)
+    try:
+        run = flow.run(display=None)
+    finally:
+        watchers.remove(look)
+    assert told[:2] == [run.id, "watched"]
+    assert told[2].startswith("run %s: " % run.id)
