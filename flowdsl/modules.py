@@ -47,7 +47,7 @@ else:
             timeout: seconds that an attempt may take; None is no limit.
             isolation: where attempts run: "thread", or "process", where a timeout or a cancel kills.
             run_when: what the task needs of its dependencies: "all_succeeded", "all_done" or "any_failed".
-            verify: called with the result; False or an exception fails the attempt.
+            verify: called with the result; a false bool or an exception fails the attempt, anything else lets it pass.
             uses: names of limits of the flow, held while an attempt runs.
             priority: a number; among ready tasks the larger goes first.
             tags, type: for the reader: words about the task, and what kind it is.

@@ -79,11 +79,15 @@ def refuse_coroutine(value: Any) -> None:
 
 
 def check_verdict(verdict: Any) -> None:
-    """None passes; anything else passes when it is true."""
+    """A false bool does not pass, also one of numpy or a tensor; anything else does, such as a checked table."""
     if type(verdict) is CoroutineType:
         verdict.close()
         raise VerifyFailed("verify returned a coroutine, which nobody awaits; give a plain function")
-    if verdict is not None and not verdict:
+    if not isinstance(verdict, bool) and not str(getattr(verdict, "dtype", "")).lower().endswith(("bool", "boolean")):
+        return
+    if getattr(verdict, "shape", ()) != ():
+        raise VerifyFailed("verify returned a %s of bools; make one of them, as with .all()" % type(verdict).__name__)
+    if not verdict:
         raise VerifyFailed("verify returned %r for the result" % (verdict,))
 
 
