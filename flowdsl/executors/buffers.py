@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 from typing import List, Optional, Sequence, Tuple
 
+SPARE = 4 << 30  # bytes that stay free on any file system, however large
 ALIGNMENT = 64  # bytes: a cache line, and what Arrow asks for
 
 Span = Tuple[int, int]  # from, to
@@ -60,9 +61,9 @@ def _lay_out(buffers: Sequence[memoryview]) -> Tuple[List[Span], int]:
 
 
 def _has_room(place: str, size: int) -> bool:
-    """Whether a quarter of the file system stays free for others, who may not expect a full /dev/shm."""
+    """Whether a quarter of the file system, or SPARE, stays free for others, who may not expect a full /dev/shm."""
     found = os.statvfs(place)
-    return found.f_bavail * found.f_frsize - size >= found.f_blocks * found.f_frsize // 4
+    return found.f_bavail * found.f_frsize - size >= min(found.f_blocks * found.f_frsize // 4, SPARE)
 
 
 def _write_file(path: str, size: int, spans: Sequence[Span], buffers: Sequence[memoryview]) -> None:

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, List
 
 import numpy as np
@@ -324,6 +325,16 @@ def test_a_place_that_is_full_is_passed_over(tmp_path: Path, monkeypatch: pytest
     assert [bytes(one) for one in buffers.read(path, spans)] == [b"abc", b"d"]
     assert all(one.readonly for one in buffers.read(path, spans))
     assert buffers.write([full], [memoryview(b"abc")]) is None
+
+
+@pytest.mark.parametrize(("total", "free", "room"), [(1_000, 20, True), (1_000, 4, False), (8, 3, True), (8, 2, False)])
+def test_a_quarter_of_a_small_file_system_stays_free_and_4_gib_of_any_other(
+    monkeypatch: pytest.MonkeyPatch, total: int, free: int, room: bool
+) -> None:
+    gib = 1 << 30
+    there = SimpleNamespace(f_bavail=free * gib, f_blocks=total * gib, f_frsize=1)
+    monkeypatch.setattr(os, "statvfs", lambda place: there)
+    assert buffers._has_room("anywhere", 1000) is room
 
 
 def test_without_any_place_the_data_goes_through_the_pipe(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
