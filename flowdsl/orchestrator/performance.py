@@ -23,7 +23,8 @@ PERCENTILES = (50, 90, 99)
 class Performance:
     """What the runs of the queue's tasks tell, as DataFrames, and as one picture where it can be shown.
 
-    `attempts` has one row an attempt: taskId, action, type, state, started (UTC), wait_s, duration_s, runId, worker.
+    `attempts` has one row an attempt: taskId, action, type, attempt, state, started (UTC), wait_s, duration_s, runId,
+    worker.
     Runs that a clean-up removed are not in it.
     """
 

@@ -238,8 +238,9 @@ class TaskOrchestrator(Upkeep):
 
         Events: taskAdded, taskStart, taskProgress, taskRetry, taskComplete, taskFailed, taskCancelled, queueDrained.
         `payload` is a dict with `taskId type action status duration runId` (`duration` in ms) and what the event adds,
-        such as `result` of taskComplete. Callbacks run one after the other on a thread of their own; what they raise
-        is logged once. They may call any method but `wait` and `close`.
+        such as `result` of taskComplete; that of queueDrained has `tasks` alone, how many there are of each status.
+        Callbacks run one after the other on a thread of their own; what they raise is logged once. They may call any
+        method but `wait` and `close`.
         """
         return self._listen(event, callback, False)
 

@@ -12,7 +12,7 @@ from typing import Any, Dict, FrozenSet, List, Mapping, Optional
 
 from flowdsl.views.digraph import dot_source, stale_of
 from flowdsl.views.drawing import MANY_BOXES, Box, Drawing, drawing
-from flowdsl.views.faces import Face, faces
+from flowdsl.views.faces import Face, counts_columns, faces
 from flowdsl.views.layout import layered_svg
 from flowdsl.views.palette import EACH_ITEM, PLAIN, STALE
 from flowdsl.views.renderer import find_dot, find_renderers, render
@@ -72,13 +72,7 @@ def _widest(box: Box, face: Face) -> str:
         return ""
     if box.kind == "map":
         return face.text if face.text in (EACH_ITEM, STALE.text) else _MAPPED
-    return _LONGEST if box.kind != "stack" else _stack_text(len(box.members))
-
-
-def _stack_text(members: int) -> str:
-    """As long as the counts of a stack may become, at 13 px: they are written at 11."""
-    digits = len(f"{members:,}")
-    return "0" * min(34, 2 * 3 + 2 * (digits + 2) + digits)
+    return _LONGEST if box.kind != "stack" else "0" * counts_columns(len(box.members))
 
 
 def _lay_out(picture: Drawing, reserved: Mapping[str, Face]) -> str:

@@ -9,7 +9,7 @@ from typing import Dict, FrozenSet, Iterable, Mapping, NamedTuple, Optional
 from flowdsl.views.drawing import Box, Drawing
 from flowdsl.views.palette import EACH_ITEM, PLAIN, STALE, counts_text, look, worst
 
-__all__ = ["Face", "faces"]
+__all__ = ["Face", "counts_columns", "faces"]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -57,6 +57,17 @@ def _face(box: Box, states: Optional[Mapping[str, str]], marks: _Marks) -> Face:
         return Face(how.fill, how.text if items is None else items if how.icon in items else f"{how.icon} {items}")
     counts = Counter(states.get(name, "pending") for name in box.members)
     return Face(look(worst(counts)).fill, counts_text(counts, words=False, most=4))
+
+
+def counts_columns(members: int) -> int:
+    """Columns, at 13 px, that the counts of a stack may take: four states and the rest, written at 11 px.
+
+    >>> counts_columns(189), counts_columns(999)
+    (18, 22)
+    """
+    digits = sum(min(5, members // 10**place) for place in range(len(str(members))))  # of five numbers that add up
+    commas = sum(min(5, members // 1000**group) for group in (1, 2))
+    return min(34, -(-(10 + digits + commas) * 11 // 13))  # 10: icons and blanks
 
 
 def _unstated(box: Box, stale: FrozenSet[str]) -> Face:

@@ -13,6 +13,7 @@ from typing import AbstractSet, Dict, List, Sequence, Tuple
 from flowdsl.views.bands import FRAME_PAD, FRAME_TOP, Frame, bands_of, frames_of
 from flowdsl.views.drawing import Box, Drawing
 from flowdsl.views.escape import columns, esc
+from flowdsl.views.faces import counts_columns
 from flowdsl.views.marks import Point, arrow_mark, box_mark, text_mark
 from flowdsl.views.palette import GREY
 from flowdsl.views.svg import root
@@ -85,7 +86,9 @@ def layered_svg(picture: Drawing, tall: AbstractSet[str] = frozenset()) -> str:
 
 def _least(box: Box, tall: AbstractSet[str]) -> int:
     """Columns, at 13 px, that a second line at 11 px may need."""
-    return 4 if box.id not in tall else 18 if box.kind == "map" else 15
+    if box.id not in tall:
+        return 4
+    return counts_columns(len(box.members)) if box.kind == "stack" else 18 if box.kind == "map" else 15
 
 
 # ---- the four steps

@@ -118,8 +118,8 @@ def news_line(item: News) -> str:
 
 def ended_line(snapshot: Any) -> str:
     """`v flow etl succeeded in 3.2 s: 12 succeeded (run 20261122-...)`."""
-    how = look(snapshot.state)
-    head = f"{how.icon} flow {shorten(snapshot.flow, 60)} {how.word}{took(snapshot)}: {counts_text(snapshot.counts)}"
+    how, told = look(snapshot.state), counts_text(snapshot.counts) or "no tasks"
+    head = f"{how.icon} flow {shorten(snapshot.flow, 60)} {how.word}{took(snapshot)}: {told}"
     return head if options.stable_repr else f"{head} (run {clean(snapshot.run_id)})"
 
 

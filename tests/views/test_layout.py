@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flowdsl.definition.graph import Graph
 from flowdsl.views.drawing import Arrow, Box, Drawing, drawing
+from flowdsl.views.faces import faces
 from flowdsl.views.layout import layered_svg
 from tests.views.samples import NASTY, chain, fan, graph_of, harmless, small
 
@@ -93,3 +94,15 @@ def test_names_are_escaped() -> None:
 
 def test_arrows_to_what_only_has_to_wait_are_dashed() -> None:
     assert layered_svg(drawing(small())).count('stroke-dasharray="5,3"') == 1
+
+
+def test_a_stack_has_room_for_as_many_counts_as_it_may_show() -> None:
+    states = ["failed", "retry_wait", "cancelled", "pending", "timed_out"]
+    graph = fan(999)
+    picture = drawing(graph, 10)
+    shown = faces(picture, {name: states[n % 5] for n, name in enumerate(graph.tasks)})
+    stack = next(box for box in picture.boxes if box.kind == "stack")
+    left, _, right, _ = boxes_of(layered_svg(picture, frozenset([stack.id])))[stack.id]
+    words = shown[stack.id].text.split()  # blanks that stand together are drawn as one
+    assert len(words) == 10
+    assert right - left >= 6.2 * len(" ".join(words))

@@ -8,8 +8,8 @@ from typing import Any, List
 
 from flowdsl.engine.snapshot import Snapshot, fold
 from flowdsl.views.controls import NO_CONTROLS, Controls
-from flowdsl.views.lines import LineView
-from tests.views.samples import NASTY, WHERE, batches, begun, chain, failed, fan, graph_of, small, started, story
+from flowdsl.views.lines import LineView, ended_line
+from tests.views.samples import NASTY, WHERE, batches, begun, chain, ended, failed, fan, graph_of, small, started, story
 
 
 class Log(io.StringIO):
@@ -81,3 +81,8 @@ def test_a_broken_log_is_survived() -> None:
     view.paint()
     view.close()
     assert view.fault is None
+
+
+def test_a_run_without_tasks_says_so() -> None:
+    run = fold(batches(*begun(graph_of({})), ended(1.0, "succeeded", "done")))
+    assert ended_line(run) == "\u2713 flow etl succeeded in 1.0 s: no tasks (run r1)"
