@@ -65,8 +65,8 @@ def counts_columns(members: int) -> int:
     >>> counts_columns(189), counts_columns(999)
     (18, 22)
     """
-    digits = sum(min(5, members // 10**place) for place in range(len(str(members))))  # of five numbers that add up
-    commas = sum(min(5, members // 1000**group) for group in (1, 2))
+    digits = sum(min(5, members // int(10**place)) for place in range(len(str(members))))  # of five numbers that add up
+    commas = sum(min(5, members // thousands) for thousands in (1_000, 1_000_000))
     return min(34, -(-(10 + digits + commas) * 11 // 13))  # 10: icons and blanks
 
 
