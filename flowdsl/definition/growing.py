@@ -15,7 +15,7 @@ LARGE = 1_000  # tasks; below, the collector would hardly come
 def growing(tasks: int) -> Iterator[None]:
     """Let the garbage collector rest while so many tasks are given their place; it is as it was when the block ends.
 
-    In a graph of 10,000 tasks one full collection costs a fifth of the building.
+    In a graph of 10,000 tasks one full collection costs up to a third of the building.
     """
     rests = tasks >= LARGE and gc.isenabled()
     try:

@@ -120,7 +120,7 @@ class Launches:
         """The attempt in hand, which is not among the launched any more, begins."""
         table = self._table
         policy = table.policies[number]
-        table.move(number, "started", ev.ATTEMPT_STARTED, events, table.attempts[number], "", "", "", detail)
+        table.begin(number, detail, events)
         if policy.retry.max_elapsed is not None:
             self._retries.begins(number, now)
         if self._told and number in self._told:

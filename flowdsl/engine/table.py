@@ -144,13 +144,17 @@ class TaskTable:
         else:
             self.settle(number, events)
 
+    def begin(self, number: int, detail: Detail, events: List[Event]) -> None:
+        """The attempt in hand begins: what `move` does, for what happens most."""
+        self.states[number] = _RUNNING
+        name, attempt = self.names[number], self.attempts[number]
+        fields = (ev.ATTEMPT_STARTED, name, attempt, st.READY, _RUNNING, "started", "", "", "", detail)
+        events.append(_new(Event, fields))
+
     def run_through(self, numbers: Sequence[int], detail: Detail, said: Detail, events: List[Event]) -> None:
         """Of each of these an attempt begins, `detail`, and succeeds, `said`, at once."""
-        names, attempts = self.names, self.attempts
         for number in numbers:
-            name, attempt = names[number], attempts[number]
-            fields = (ev.ATTEMPT_STARTED, name, attempt, st.READY, _RUNNING, "started", "", "", "", detail)
-            events.append(_new(Event, fields))
+            self.begin(number, detail, events)
             self.succeed(number, said, events)
 
     def settle(self, number: int, events: List[Event]) -> None:

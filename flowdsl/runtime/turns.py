@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from itertools import islice
-from typing import Any, Callable, Deque, Iterable, List, Mapping, Optional, Union
+from typing import Any, Callable, Deque, Iterable, List, Mapping, Optional, Sequence, Union
 
 from flowdsl.definition.growing import growing
 from flowdsl.engine import events as ev
@@ -115,14 +115,21 @@ class Turns:
             self._let_go()
         if core.closing:
             return Orders(self.close(), (), stops)
-        claimable = self.claimable()
-        woken = self._crew.wake_for(claimable) if claimable > 0 else ()
-        self._set_alarm(claimable - len(woken), now, stint)
+        woken: Sequence[Slot] = ()
+        if not self._is_watched(now):
+            claimable = self.claimable()
+            woken = self._crew.wake_for(claimable) if claimable > 0 else ()
+            self._set_alarm(claimable - len(woken), now, stint)
         if not (woken or core.launches or stops or core.expansions):
             return None
         launches, core.launches = core.launches, []
         expansions, core.expansions = core.expansions, []
         return Orders(list(woken), launches, stops, expansions)
+
+    def _is_watched(self, now: float) -> bool:
+        """One worker does tiny attempts alone and the timer thread is on the watch: there is nobody to wake."""
+        alone = self._crew.is_quick and self._crew.awake > 0
+        return alone and self.alarm_due <= now + WATCH and self._core.scheduler.next_due() is None
 
     def claimable(self) -> int:
         """How many attempts the own workers could begin now."""
