@@ -13,6 +13,7 @@ from flowdsl.cells import read_pieces
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import DefinitionError
 from flowdsl.execution import Execution, PassedOver
+from flowdsl.executors.pickling import by_value
 from flowdsl.flow import Flow
 from flowdsl.hold import runs_held_back
 from flowdsl.modules import flow_of
@@ -67,6 +68,8 @@ def load(path: Union[str, Path]) -> Loaded:
     those that fail without what such a statement would have made. What raises in a cell with the tag
     `raises-exception` is no fault. The file's folder becomes the first on `sys.path`, as for a script.
 
+    In worker processes it is not executed again: what it defines travels by value, as from a notebook.
+
     Raises DefinitionError where the file cannot be read, or where it fails.
     """
     path = Path(path)
@@ -95,6 +98,7 @@ def _module(path: Path) -> ModuleType:
     module.__file__ = str(path)
     module.__spec__ = importlib.util.spec_from_file_location(name, str(path))
     sys.modules[name] = module
+    by_value(module)
     sys.path.insert(0, str(path.parent))
     return module
 

@@ -159,7 +159,7 @@ def test_inputs_are_json_where_they_can_be_and_text_elsewhere(
         (["--input", "prefx=x"], "takes the input 'prefx'; did you mean 'prefix'?"),
         (["--input", "prefix"], "'prefix' is not NAME=VALUE"),
         (["--input", "n=1", "--input", "n=2"], "'n' is given twice"),
-        (["--executor", "processes"], "'processes' is not one of 'threads', 'inline'"),
+        (["--executor", "process"], "'process' is not one of 'threads', 'processes', 'inline'"),
         (["--max-workers", "0"], "0 is not in the range x>=1"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -35,8 +36,9 @@ def save(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Save]:
         return path
 
     yield write
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    for name in set(sys.modules) - modules:  # not our own: a second copy of those would not know what the first does
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 def value(loaded: Loaded, name: str) -> Any:
@@ -63,6 +65,26 @@ def test_tasks_that_a_function_defines_are_found(save: Save) -> None:
         """
     )
     assert list(load(path).flow()) == ["task 0", "task 1", "task 2"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are worker processes on POSIX only")
+@pytest.mark.parametrize("suffix", [".py", ".ipynb"])
+def test_its_tasks_run_in_worker_processes_which_do_not_execute_it_again(suffix: str, save: Save) -> None:
+    path = save(
+        "import os\nfrom pathlib import Path\nfrom flowdsl import Flow\nhere = Path(%r)" % str(save().parent),
+        "(here / ('executed by %d' % os.getpid())).touch()\nclass Box:\n    def __init__(self, v): self.v = v",
+        "flow = Flow('boxes', isolation='process')",
+        "@flow.task\ndef box(n=1): return Box(n)",
+        "@flow.task\ndef opened(box):\n    assert type(box) is Box\n    return box.v, os.getpid()",
+        "run = flow.run()",
+        suffix=suffix,
+    )
+    loaded = load(path)
+    run = loaded.flow().run(n=7, display=None)
+    assert type(run["box"]) is value(loaded, "Box")
+    number, pid = run["opened"]
+    assert (number, pid != os.getpid()) == (7, True)
+    assert [file.name for file in path.parent.glob("executed by *")] == ["executed by %d" % os.getpid()]
 
 
 def test_the_part_for_scripts_is_not_executed(save: Save) -> None:

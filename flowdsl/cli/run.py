@@ -10,6 +10,7 @@ import click
 
 import flowdsl
 from flowdsl.cli.source import FILE, INTERRUPTED, TARGETS, find, one_line, plain_warnings
+from flowdsl.definition.options import EXECUTORS
 from flowdsl.engine import states as st
 from flowdsl.errors import LogWriteError
 
@@ -44,7 +45,7 @@ def _value(text: str) -> Any:
     "--input", "inputs", multiple=True, metavar="NAME=VALUE", callback=_read_inputs, help="JSON if it is, else text."
 )
 @TARGETS
-@click.option("--executor", type=click.Choice(["threads", "inline"]), default="threads", show_default=True)
+@click.option("--executor", type=click.Choice(EXECUTORS), default="threads", show_default=True)
 @click.option("--max-workers", type=click.IntRange(min=1), default=5, show_default=True, help="Attempts at a time.")
 @click.option("--on-failure", type=click.Choice(["continue", "stop"]), default="continue", show_default=True)
 @click.option("--log-dir", metavar="DIR", help="Where to write the log; default: what the flow says.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from operator import is_
+from types import ModuleType
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import cloudpickle
@@ -18,6 +19,11 @@ Policy = Tuple[Callable[..., Any], Optional[Callable[[Any], Any]], Retry]  # a c
 
 _packed: Dict[Tuple[int, ...], Tuple[Policy, List[Any], bytes]] = {}
 _opened: Dict[bytes, Policy] = {}
+
+
+def by_value(module: ModuleType) -> None:
+    """From now on what this module defines travels by value: to import it would execute its file once more."""
+    cloudpickle.register_pickle_by_value(module)
 
 
 def dump_arguments(task: str, attempt: int, args: Sequence[Any], kwargs: Mapping[str, Any], book: Book) -> bytes:

@@ -29,12 +29,18 @@ def is_importable(value: Any) -> bool:
     """Whether another process gets this very function, or class, by importing its module."""
     module = getattr(value, "__module__", None)
     path = getattr(value, "__qualname__", None)
-    if not isinstance(path, str) or module in (None, "__main__") or cloudpickle.list_registry_pickle_by_value():
+    if not isinstance(path, str) or not isinstance(module, str) or _travels_by_value(module):
         return False
     found: Any = sys.modules.get(module)
     for name in path.split("."):
         found = getattr(found, name, None)
     return found is value
+
+
+def _travels_by_value(module: str) -> bool:
+    """Whether what this module defines is pickled with its code: `__main__`, and what cloudpickle was told of."""
+    told = cloudpickle.list_registry_pickle_by_value()
+    return module == "__main__" or any(module == one or module.startswith(one + ".") for one in told)
 
 
 def _stands(value: Any, found: List[Any], seen: Set[int]) -> bool:
@@ -46,7 +52,7 @@ def _stands(value: Any, found: List[Any], seen: Set[int]) -> bool:
     seen.add(id(value))
     if isinstance(value, ModuleType):
         name = value.__name__
-        return sys.modules.get(name) is value and name != "__main__" and not cloudpickle.list_registry_pickle_by_value()
+        return sys.modules.get(name) is value and not _travels_by_value(name)
     if kind is tuple or kind is frozenset:
         return all(_stands(one, found, seen) for one in value)
     if is_importable(value):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Dict
 
+import cloudpickle
 import pytest
 
 from flowdsl.definition.options import Retry
@@ -110,3 +112,20 @@ def test_what_cannot_be_pickled_is_still_refused() -> None:
     lock = threading.Lock()
     with pytest.raises(TypeError, match="lock"):
         pickling.dump_policy((lambda: lock, None, ONCE))
+
+
+def test_a_module_that_travels_by_value_makes_no_other_change_its_mind(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: Dict[str, Any] = {"__name__": "typed_here", "math": math}
+    module = ModuleType("typed_here")
+    module.__dict__.update(names)
+    exec("k = [1]\ndef f(x): return math.sin(x)\ndef g(x): return k", module.__dict__)
+    monkeypatch.setitem(sys.modules, "typed_here", module)
+    assert kept(module.f) and kept(module.g)
+    pickling.by_value(module)
+    try:
+        assert kept(module.f) and not kept(module.g)
+        assert kept(defined("def f(x): return math.sin(x)", math=math)["f"])
+        monkeypatch.delitem(sys.modules, "typed_here")
+        assert value(module.f, 0.0) == 0.0
+    finally:
+        cloudpickle.unregister_pickle_by_value(module)
