@@ -38,7 +38,7 @@ def capsule_html(capsule: Capsule) -> str:
         style = "margin:2px 0 6px;white-space:pre-wrap;background:none"
         shown = " open" if title in ("where", "inputs", "traceback") else ""
         parts.append('<details%s>%s<pre style="%s">%s</pre></details>' % (shown, summary, style, text))
-    return "<div>%s</div>" % "".join(parts)
+    return '<div style="overflow-wrap:anywhere">%s</div>' % "".join(parts)
 
 
 def _headline(capsule: Capsule) -> str:

@@ -40,4 +40,5 @@ def broken_flow_card(flow: str, names: Iterable[str], count: int, fault: str) ->
     more = f" and {count - _NAMES:,} more" if count > _NAMES else ""
     head = f"<b>{esc(shorten(flow, 60))}</b> {pill(look('failed')._replace(word='cannot run'))}"
     tasks = f'<div><span style="color:{GREY}">{count:,} tasks</span> {shown}{more}</div>'
-    return f'<div><div>{head}</div><div style="white-space:pre-wrap">{esc_lines(fault[:2000])}</div>{tasks}</div>'
+    why = f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{esc_lines(fault[:2000])}</div>'
+    return f"<div><div>{head}</div>{why}{tasks}</div>"

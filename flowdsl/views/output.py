@@ -9,7 +9,7 @@ from flowdsl.views.escape import clean, esc, shorten
 from flowdsl.views.palette import GREY, INK, look
 from flowdsl.views.rank import rows_in_order
 
-__all__ = ["Tail", "failed_output", "output_html", "output_lines", "running_output_html"]
+__all__ = ["Tail", "failed_output", "may_have_printed", "output_html", "output_lines", "running_output_html"]
 
 Tail = Callable[[str, int, int], str]  # (task, attempt, bytes) -> the end of that attempt's output; never raises
 
@@ -76,13 +76,13 @@ def output_lines(row: Any, tail: Optional[Tail], most: int, room: int = 8192) ->
 
 def _with_output(snapshot: Any) -> List[Tuple[Any, Any]]:
     """The rows of tasks and their latest attempts that printed, the failed ones first."""
-    rows = [row for row in rows_in_order(snapshot) if row.latest is not None and _may_have_printed(row.latest)]
+    rows = [row for row in rows_in_order(snapshot) if row.latest is not None and may_have_printed(row.latest)]
     rows.sort(key=lambda row: row.state not in _BADLY)
     return [(row, row.latest) for row in rows]
 
 
-def _may_have_printed(attempt: Any) -> bool:
-    """Of an attempt that nobody saw end it is not known."""
+def may_have_printed(attempt: Any) -> bool:
+    """Whether there may be output of an attempt; of one that nobody saw end it is not known."""
     return bool(attempt.output_bytes) or attempt.state == st.INTERRUPTED
 
 

@@ -67,7 +67,7 @@ def panel_html(snapshot: Any, name: str, facts: Facts, now: Optional[float] = No
         _section("output so far" if row.state in st.OPEN else "output", _pre(facts.output)),
         _section(f"source, {facts.place}" if facts.place else "source", _pre(facts.source, tail=False)),
     ]
-    return f'<div style="margin:4px 0;line-height:1.45">{"".join(parts)}</div>'
+    return f'<div style="margin:4px 0;line-height:1.45;overflow-wrap:anywhere">{"".join(parts)}</div>'
 
 
 def _why(row: Any) -> str:

@@ -9,6 +9,7 @@ from flowdsl.settings import options
 from flowdsl.views.dot import Picture
 from flowdsl.views.drawing import FEW_BOXES, MANY_BOXES
 from flowdsl.views.escape import clean_lines, esc, esc_lines, safe_str, shorten
+from flowdsl.views.output import may_have_printed
 from flowdsl.views.page import page
 from flowdsl.views.palette import GREY, look
 from flowdsl.views.report_tables import environment_html, more, path_html, retried_html, workers_html
@@ -127,7 +128,8 @@ def _asked(output: Callable[[str], str], task: str) -> str:
 def _outputs(snapshot: Any, output: Callable[[str], str], texts: _Texts) -> str:
     """What tasks printed that did not fail, folded."""
     failed = {one.task for one in shown_failures(snapshot)}
-    wrote = dict.fromkeys(one.task for one in list(snapshot.attempts) if one.output_bytes and one.task not in failed)
+    attempts = list(snapshot.attempts)
+    wrote = dict.fromkeys(one.task for one in attempts if may_have_printed(one) and one.task not in failed)
     if options.stable_repr:
         wrote = dict.fromkeys(sorted(wrote))
     printed = [(name, texts.tail(_asked(output, name), _OUTPUT)) for name in list(wrote)[:_OUTPUTS]]

@@ -10,6 +10,7 @@ from flowdsl.views.escape import clean, esc, safe_str, shorten
 from flowdsl.views.palette import GREY, look
 from flowdsl.views.table import html_table, pill
 from flowdsl.views.times import duration
+from flowdsl.views.watch import error_line
 
 __all__ = ["environment_html", "more", "path_html", "retried_html", "workers_html"]
 
@@ -27,7 +28,7 @@ def retried_html(snapshot: Any) -> str:
             str(one.attempt),
             pill(look(one.state)),
             esc(duration(one.duration_s)),
-            esc(shorten(": ".join(text for text in (one.error_type, one.error) if text), 240)),
+            esc(shorten(error_line(one), 240)),
         )
         for one in bad[:RETRIED]
     ]

@@ -21,6 +21,7 @@ from flowdsl.views.watch import News, Watch, running
 __all__ = ["Screen", "ScreenMaker"]
 
 _NEWS_ROWS = 8
+_LINE = "margin:2px 0;overflow-wrap:anywhere"
 
 
 class Screen(NamedTuple):
@@ -112,5 +113,5 @@ def _news_list(news: List[News]) -> str:
         after = "" if item.final else f' <span style="color:{GREY}">(attempt {item.attempt}, again soon)</span>'
         name, error = esc(shorten(item.task, 60)), esc(shorten(item.error, 160))
         place = f' <span style="color:{GREY}">{esc(shorten(item.where, 120))}</span>' if item.where else ""
-        lines.append(f'<div style="margin:2px 0">{pill(look(item.state))} <b>{name}</b>{after} {error}{place}</div>')
+        lines.append(f'<div style="{_LINE}">{pill(look(item.state))} <b>{name}</b>{after} {error}{place}</div>')
     return more(len(news) - _NEWS_ROWS, "earlier") + "".join(lines)

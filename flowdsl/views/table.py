@@ -140,12 +140,15 @@ def counts_of(snapshot: Any) -> Mapping[str, int]:
 
 
 def items_of(snapshot: Any) -> Mapping[str, str]:
-    """How far each mapped task is that has begun, by name: "120/200", and what failed of it."""
+    """How far each mapped task is that has begun, by name: "120/200", and what failed of it.
+
+    Items that were cancelled, or left open by a process that died, did not get anywhere.
+    """
     sized = (row for row in rows_of(snapshot) if getattr(row, "size", None) is not None)
     return {row.name: _items(row) for row in sized}
 
 
 def _items(row: Any) -> str:
-    done = sum(row.items.get(state, 0) for state in st.TERMINAL)
+    done = sum(row.items.get(state, 0) for state in st.TERMINAL - {st.CANCELLED, st.INTERRUPTED})
     bad = sum(row.items.get(state, 0) for state in (st.FAILED, st.TIMED_OUT))
     return f"{done:,}/{row.size:,}" + (f"  {look(st.FAILED).icon} {bad:,}" if bad else "")

@@ -25,6 +25,7 @@ from flowdsl.views.renderer import find_dot, render
 from flowdsl.views.screen import ScreenMaker
 from flowdsl.views.shape import shape_of
 from flowdsl.views.static import run_html, run_text
+from flowdsl.views.table import items_of
 from flowdsl.views.text import tree
 from tests.views.samples import batches, begun, fan, graph_of, small, started, succeeded
 from tests.views.test_layout import apart, boxes_of
@@ -166,3 +167,10 @@ def test_a_mapped_task_that_runs_is_one_box_and_one_row_with_how_far_it_is() -> 
 def test_the_counts_of_a_mapped_task_that_failed_bear_its_icon_once() -> None:
     shown = faces(drawing(mapped()), {"delays": "failed"}, items={"delays": "3/3  \u2717 1"})
     assert shown["n1"].text == "3/3  \u2717 1"
+
+
+def test_items_that_did_not_get_anywhere_are_not_counted_as_done() -> None:
+    run = half_done()
+    run.tasks["delays"].items = {"succeeded": 1, "skipped": 1, "cancelled": 5, "interrupted": 3}
+    run.tasks["delays"].size = 10
+    assert items_of(run) == {"delays": "2/10"}

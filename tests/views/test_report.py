@@ -75,6 +75,14 @@ def test_what_a_task_printed_that_did_not_fail_is_folded() -> None:
     assert re.search(r"<details><summary>audit</summary><pre>said by audit</pre></details>", page)
 
 
+def test_what_an_attempt_printed_that_nobody_saw_end_is_there_and_why_it_did_not_succeed() -> None:
+    run = fold(batches(*begun(small()), *started("flights", 1)))
+    run.interrupted()
+    text = plain(report(run, {"flights": "half of it"}.get))
+    assert "Output flights half of it" in text
+    assert "flights 1 \u21af interrupted the process that drove the run is gone" in text
+
+
 def test_the_end_of_a_long_output_and_of_a_long_traceback_is_kept() -> None:
     snapshot = fold(batches(*begun(small()), *started("clean", 1), failed("clean", 2, traceback="x\n" * 9000 + "END")))
     page = report(snapshot, lambda task: "y" * 10_000 + "LAST")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flowdsl.engine.snapshot import Snapshot, fold
+from flowdsl.views.controls import Controls
+from flowdsl.views.panel import Facts
 from flowdsl.views.screen import ScreenMaker
 from tests.views.samples import batches, begun, chain, failed, fan, graph_of, small, started, story, succeeded
 
@@ -79,3 +81,10 @@ def test_many_running_tasks_are_cut_with_a_count() -> None:
     table = ScreenMaker(fan(50)).make(run, ZERO + 2).table
     assert table.count("<tr>") == 11
     assert "and 40 more running" in table
+
+
+def test_an_endless_word_makes_neither_failures_nor_the_panel_wider_than_the_page() -> None:
+    run = fold(batches(*begun(small()), *started("flights", 1), failed("flights", 2, error="e" * 5000)))
+    screen = ScreenMaker(small(), Controls(facts=lambda name: Facts())).make(run, 1_700_000_003.0, "flights")
+    for part in (screen.news, screen.panel):
+        assert "overflow-wrap:anywhere" in part.partition("eee")[0]
