@@ -49,7 +49,9 @@ class Teller:
             return True
         assert isinstance(stint, Series)
         done = stint.index
-        if done and stint.outcomes[done - 1].state != "succeeded":  # it may be that nothing is to begin after this
+        if done and (
+            stint.outcomes[done - 1].state != "succeeded" or self._core.held
+        ):  # perhaps nothing is to begin now
             self._give_back(stint.take_behind(done - 1), now)
         while stint.told < done:
             place = stint.told

@@ -102,7 +102,7 @@ class Workers:
             now = monotonic()
             series.ends.append(now)
             series.index += 1
-            if now > series.until or outcome.state != "succeeded":
+            if now > series.until or outcome.state != "succeeded" or self._core.held:
                 return
 
     def _alone(self, slot: Slot, current: Current) -> Outcome:

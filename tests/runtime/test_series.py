@@ -121,6 +121,7 @@ def test_what_waits_behind_a_failure_is_given_back_before_that_is_told() -> None
 
     class Told:
         latest = 0.0
+        held = False
 
         def at(self, moment: float) -> float:
             return moment
@@ -211,6 +212,29 @@ def test_a_cancel_in_the_middle_of_a_series_ends_it_there(flow: Flow, series: Li
     assert set(run.attempts["task"]) == {"gate", *("t%03d" % number for number in range(last + 1))}
     assert max(series) > 1
     judged(run, 1)
+
+
+def test_a_run_that_is_held_in_the_middle_of_a_series_begins_nothing_more(flow: Flow, series: List[int]) -> None:
+    is_there, going, ran = threading.Event(), [], []
+    flow.task("gate")(lambda: is_there.wait(20))
+
+    def work(number: int) -> None:
+        ran.append(number)
+        if number == 410:
+            going[0].hold()
+
+    for number in range(2 * QUICK):
+        flow.task("t%03d" % number, depends_on=["gate"])(lambda number=number: work(number))
+    run = flow.start(display=None, max_workers=1)
+    going.append(run)
+    is_there.set()
+    assert not run.wait(0.3)
+    assert ran == list(range(411))
+    run.release()
+    assert run.wait(20)
+    assert judged(run, 1).state == "succeeded"
+    assert ran == list(range(2 * QUICK))
+    assert max(series) > 1
 
 
 @pytest.mark.parametrize("last", [200, 205, 211, 216, 222])  # wherever in its series that is
