@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -266,6 +267,39 @@ def test_a_journal_that_cannot_be_read_is_damage_and_not_the_end(
     assert [run.id for run in runs] == ["r2"]
     assert runs.damage["reason"].tolist() == ["the journal cannot be read: not yours"]
     assert runs.damage["line"].isna().all()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are a thing of POSIX")
+def test_runs_of_others_that_may_not_be_read_are_damage_and_not_the_end(log_dir: Path, repository: Path) -> None:
+    for run_id in ("r1", "r2"):
+        write(log_dir, run_id, eventful(run_id))
+        (log_dir / run_id / FILE).chmod(0o644)
+    for parent in [log_dir / "r1", log_dir, *log_dir.parents][:-2]:  # so that the other user gets that far
+        os.chmod(parent, 0o755)
+    (log_dir / "r2").chmod(0o000)
+    child = [sys.executable, str(repository / "tests" / "child_reading.py"), str(log_dir)]
+    said = subprocess.run(child, capture_output=True, text=True, check=False)
+    assert re.match(r"\['r1'\] \[\['r2', .the journal cannot be read: .Errno 13. Permission denied: ", said.stdout), (
+        said
+    )
+    said = subprocess.run([*child, "etl"], capture_output=True, text=True, check=False)
+    assert said.stdout == "['r1'] []\n", said
+
+
+def test_a_run_that_is_removed_while_they_are_listed_is_not_there(
+    log_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for run_id in ("r1", "r2"):
+        write(log_dir, run_id, eventful(run_id))
+    look = Path.open
+
+    def remove(path: Path, *args: object) -> object:
+        if path == log_dir / "r2" / FILE:
+            path.unlink()
+        return look(path, *args)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "open", remove)
+    assert [run.id for run in load_runs(log_dir)] == ["r1"]
 
 
 def test_reprs_say_what_there_is_and_escape_what_users_wrote(log_dir: Path) -> None:

@@ -17,6 +17,7 @@ from flowdsl.storage.times import parse_moment
 
 FILE = "events.jsonl"
 QUEUE_DIR = "orchestrator"  # where an orchestrator keeps the journal of its queue, which is no run
+NO_RUN = -1.0  # in the place of a moment
 _FIRST_AT = re.compile(rb'"at":"([^"]{27})"')
 
 
@@ -141,13 +142,15 @@ class _Reader:
 
 
 def run_dirs(log_dir: Union[str, os.PathLike[str]]) -> List[Path]:
-    """The directories of the runs in `log_dir`, newest last; empty where there are none."""
+    """The directories of the runs in `log_dir`, newest last; empty where there are none.
+
+    Those that this user may not look into are among them. OSError where `log_dir` itself may not be read.
+    """
     root = Path(log_dir)
     if not root.is_dir():
         return []
-    dirs = [path for path in root.iterdir() if path.name != QUEUE_DIR]
-    found = [(_started_at(path), path) for path in dirs if (path / FILE).is_file()]
-    return [path for _, path in sorted(found)]
+    found = [(_started_at(path), path) for path in root.iterdir() if path.name != QUEUE_DIR]
+    return [path for at, path in sorted(found) if at >= 0.0]
 
 
 def read_header(run_dir: Path) -> Mapping[str, Any]:
@@ -161,11 +164,24 @@ def read_header(run_dir: Path) -> Mapping[str, Any]:
 
 
 def _started_at(run_dir: Path) -> float:
-    """When the run began: the moment of its first line, else that of its last change."""
+    """When the run began: the moment of its first line, else that of its last change; negative where there is none."""
     path = run_dir / FILE
-    with path.open("rb") as file:
-        found = _FIRST_AT.search(file.read(256))
     try:
+        if not path.is_file():
+            return NO_RUN
+        with path.open("rb") as file:
+            found = _FIRST_AT.search(file.read(256))
         return parse_moment(found.group(1).decode()) if found else path.stat().st_mtime
     except ValueError:
+        return _changed_at(path)
+    except PermissionError:
+        return _changed_at(run_dir)
+    except OSError:  # removed just now
+        return NO_RUN
+
+
+def _changed_at(path: Path) -> float:
+    try:
         return path.stat().st_mtime
+    except OSError:
+        return NO_RUN
