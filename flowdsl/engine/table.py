@@ -39,6 +39,7 @@ class TaskTable:
         self.maps = Maps()
         self._mapped = self.maps.nodes
         self.timed: Set[int] = set()  # with a time limit
+        self.prioritised = False  # some task has a priority
         self._unconditional: Set[int] = set()  # run_when="any_failed" without dependencies: they run
         self._blame: Dict[int, Dict[str, str]] = {}  # task -> {state of a dependency: who began it}
         self._guilty: Dict[int, str] = {}  # task that ended for another's sake -> who began it
@@ -53,6 +54,8 @@ class TaskTable:
         self.uses.append(policy.uses)
         if rank != self._rank:
             self._rank, self._minus_rank = rank, -rank
+        if priority:
+            self.prioritised = True
         self.keys.append((-priority if priority else 0.0, self._minus_rank, number))
         self.attempts.append(0)
         self._children.append(None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import Any, List
+
+import pytest
 
 from flowdsl.engine import events as ev
 from flowdsl.engine.batches import MOST, TARGET, Batches
 from flowdsl.engine.policy import Kind
-from tests.engine.script import CANCEL, CLAIM, KINDS, Script, begun, lost, raised, returned, stopped, task
+from tests.engine.script import CANCEL, CLAIM, KINDS, THREAD, Script, begun, lost, raised, returned, stopped, task
 
 POOL = Kind("pool", begins_at_launch=False, batches=True)
 KINDS["pool"] = POOL
@@ -192,3 +194,50 @@ def test_a_batch_is_never_longer_than_the_target() -> None:
     assert batches.most(9, 1_000_000) == MOST
     batches.end(2, {2: 8}, 10 * TARGET)
     assert batches.most(8, 10_000) == 1
+
+
+# ---- asked for by the worker
+
+SEVERAL = ev.Claim(most=4)
+
+
+def threads(*changes: Any, count: int = 8) -> Script:
+    nodes = [task("t%d" % number, kind=THREAD) for number in range(count)]
+    for number, change in enumerate(changes):
+        nodes[number] = task("t%d" % number, kind=THREAD, **change)
+    return Script(*nodes, workers=2)
+
+
+def test_a_worker_may_ask_for_several_and_none_of_them_has_begun() -> None:
+    run = threads()
+    assert run(SEVERAL) == ["launchbatch t0#1 t1#1 t2#1 t3#1"]
+    assert run.machine.busy == 1
+    assert run(ev.RanWell((("t0", 1), ("t1", 1)), {"worker": "thread-1"}), at=1.0) == [
+        "t0#1 ready>running started",
+        "t0#1 running>succeeded returned",
+        "t1#1 ready>running started",
+        "t1#1 running>succeeded returned",
+    ]
+    assert run(ev.RanWell((("t1", 1),))) == [], "once"
+    assert run.machine.busy == 1
+    run(ev.Returned("t3", 1))
+    run(ev.RanWell((("t2", 1),)))
+    assert run.machine.busy == 0
+    assert run(CLAIM) == ["t3#1 ready>running started", "launch t3#1"]
+
+
+@pytest.mark.parametrize("change", [{"timeout": 5.0}, {"priority": 1.0}])
+def test_what_has_to_be_watched_or_comes_first_goes_out_alone(change: Any) -> None:
+    run = threads(change)
+    assert run(SEVERAL)[-1] == "launch t0#1"
+
+
+def test_few_go_out_one_by_one() -> None:
+    run = threads(count=3)
+    assert run(SEVERAL)[-1] == "launch t0#1"
+
+
+def test_a_time_limit_ends_the_series_before_it() -> None:
+    run = threads({}, {}, {"timeout": 5.0})
+    assert run(SEVERAL) == ["launchbatch t0#1 t1#1"]
+    assert run(SEVERAL)[-1] == "launch t2#1"

@@ -100,7 +100,7 @@ from flowdsl import Flow
 
 flow = Flow("killed", log_dir=sys.argv[1])
 for number in range(300):
-    flow.task("t%03d" % number, priority=1)(lambda: None)
+    flow.task("t%03d" % number)(lambda: None)
 
 @flow.task
 def long() -> None:
