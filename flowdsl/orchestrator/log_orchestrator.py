@@ -98,9 +98,9 @@ class LogOrchestrator(Log):
     def set_level(self, level: str) -> None:
         """Write lines of this level and graver ones."""
         number = LEVELS[check_choice(level, "level", "LogOrchestrator", tuple(LEVELS))]
-        self.logger.setLevel(number)
         for handler in self._handlers:  # which hears of loggers below, too, that may have levels of their own
             handler.setLevel(number)
+        self._settle_level()
 
     def add_filter(self, keep: Callable[[logging.LogRecord], bool]) -> Callable[[logging.LogRecord], bool]:
         """Write only records for which `keep(record)` is true; their fields are in ``record.fields``. Returns it."""
@@ -119,6 +119,7 @@ class LogOrchestrator(Log):
         for handler in handlers:
             self.logger.removeHandler(handler)
             handler.close()
+        self._settle_level()
 
     def __enter__(self) -> LogOrchestrator:
         return self
@@ -181,6 +182,17 @@ class LogOrchestrator(Log):
             if getattr(handler, "flowdsl_log", None) == str(self.dir):
                 self.logger.removeHandler(handler)
                 handler.close()
+
+    def _settle_level(self) -> None:
+        """The logger lets through what any log on it wants; without one it has the level that it had before."""
+        logger: Any = self.logger
+        wanted = [handler.level for handler in logger.handlers if hasattr(handler, "flowdsl_log")]
+        if wanted:
+            logger.flowdsl_before = getattr(logger, "flowdsl_before", logger.level)
+            logger.setLevel(min(wanted))
+        elif hasattr(logger, "flowdsl_before"):
+            logger.setLevel(logger.flowdsl_before)
+            del logger.flowdsl_before
 
     def _attach(self, handler: logging.Handler, formatter: logging.Formatter) -> None:
         handler.flowdsl_log = str(self.dir)  # type: ignore[attr-defined]

@@ -191,6 +191,13 @@ def test_cancelling_an_await_leaves_a_run_that_somebody_else_began(orchestrator:
     assert run[task] is True
 
 
+def test_it_is_opened_by_an_await_too(log_dir: Path) -> None:
+    orchestrator = TaskOrchestrator(task_log_dir=log_dir)
+    assert asyncio.run(orchestrator.initialize_async()) is orchestrator
+    assert len(orchestrator) == 0
+    orchestrator.close()
+
+
 def test_the_async_context_manager_opens_and_closes(log_dir: Path) -> None:
     async def main() -> Any:
         async with TaskOrchestrator(task_log_dir=log_dir) as orchestrator:

@@ -276,3 +276,18 @@ def test_a_handler_that_raises_for_each_record_of_a_worker_costs_no_other_its_re
         logging.getLogger().removeHandler(broken)
     assert [fields["n"] for fields in log.logs()["fields"]] == [0, 1, 2]
     assert "broken handler" in capsys.readouterr().err
+
+
+def test_two_logs_of_one_name_have_a_level_each_and_leave_the_logger_as_it_was(tmp_path: Path) -> None:
+    logger = logging.getLogger("of.two")
+    logger.setLevel(logging.CRITICAL)
+    with LogOrchestrator(tmp_path / "a", level="info", name="of.two") as one:
+        with LogOrchestrator(tmp_path / "b", level="error", name="of.two") as other:
+            one.info("for one")
+            other.error("for both")
+        one.info("one alone")
+        assert one.logs()["message"].tolist() == ["for one", "for both", "one alone"]
+        assert other.logs()["message"].tolist() == ["for both"]
+        one.set_level("error")
+        assert logger.level == logging.ERROR
+    assert logger.level == logging.CRITICAL
