@@ -27,7 +27,7 @@ running task sees when its attempt has been timed out or cancelled; it is a Base
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 __all__ = [
     "AttemptStopped",
@@ -54,6 +54,13 @@ __all__ = [
 
 class FlowError(Exception):
     """The root of all errors that flowdsl raises."""
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        return type(self), self.args, self._travelling()
+
+    def _travelling(self) -> Dict[str, Any]:
+        """What goes along to another process; how an error looks under a cell does not."""
+        return {name: value for name, value in self.__dict__.items() if name != "_render_traceback_"}
 
 
 class DefinitionError(FlowError, ValueError):
@@ -91,13 +98,18 @@ class InputError(DefinitionError):
 class RunFailed(FlowError):
     """A run ended with failed tasks.
 
-    `run` is the run, with every result that there is; `failures` is a tuple of `Failure`, one a failed task.
+    `run` is the run, with every result that there is; `failures` is a tuple of `Failure`, one a failed task. An error
+    that comes from another process has its `failures` as text, and None for the run.
     """
 
     def __init__(self, message: str, *, run: Any = None, failures: Sequence[Any] = ()) -> None:
         super().__init__(message)
         self.run = run
         self.failures: Tuple[Any, ...] = tuple(failures)
+
+    def _travelling(self) -> Dict[str, Any]:
+        told = tuple(failure._replace(exception=None) for failure in self.failures)
+        return {**super()._travelling(), "run": None, "failures": told}
 
 
 class TaskResultError(FlowError):
@@ -133,6 +145,9 @@ class LogWriteError(FlowError, OSError):
         super().__init__(message)
         self.path = path
         self.errno = errno
+
+    def _travelling(self) -> Dict[str, Any]:
+        return {**super()._travelling(), "errno": self.errno}
 
 
 class LogLocked(FlowError):
