@@ -158,8 +158,9 @@ class Recorded(ABC):
         """What this run would come to on so many workers, and with other named limits: `.numbers`, frames, a timeline.
 
         See `flowdsl.analysis.plan`. Of a run that goes on, what has not run yet takes what it took in earlier runs.
+        ConfigError for a limit that the run does not have.
         """
-        from flowdsl.analysis.plan import what_if
+        from flowdsl.analysis.plan import refuse_unknown_limits, what_if
         from flowdsl.analysis.timeline import Timeline
         from flowdsl.views.static import image
         from flowdsl.views.timeline import timeline_svg
@@ -168,6 +169,7 @@ class Recorded(ABC):
         where = "what_if of run %r" % self.id
         workers, other = check_workers(max_workers, where), check_limits(limits or {}, where)
         with self._reading() as snapshot:
+            refuse_unknown_limits(snapshot, other, where)
             return what_if(snapshot, workers, limits=other, durations=self._expected(), show=show)
 
     def report(self, path: Union[str, os.PathLike[str]]) -> Path:

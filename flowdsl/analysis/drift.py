@@ -63,6 +63,8 @@ def slower_since(attempts: pd.DataFrame, since: Any, *, least: int = 3) -> pd.Da
 
 
 def _moment(since: Any) -> pd.Timestamp:
+    if isinstance(since, (bool, int, float)):  # pandas would take it for nanoseconds
+        raise ConfigError(f"slower_since: {str(since)[:40]!r} is no moment; write it as '2026-11-17'")
     try:
         moment: pd.Timestamp = pd.Timestamp(since)
     except (ValueError, TypeError) as exc:

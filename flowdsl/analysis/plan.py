@@ -14,15 +14,17 @@ from flowdsl.analysis.critical import critical_path
 from flowdsl.analysis.frames import tasks_frame
 from flowdsl.analysis.timeline import Timeline
 from flowdsl.analysis.utilisation import utilisation
+from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine import states as st
 from flowdsl.engine.policy import Node, Policy
 from flowdsl.engine.priority import remaining_paths
 from flowdsl.engine.simulate import simulate
 from flowdsl.engine.snapshot import Snapshot, TaskRow, fold
+from flowdsl.errors import ConfigError
 from flowdsl.settings import options
 from flowdsl.storage.times import seconds_text
 
-__all__ = ["Numbers", "Plan", "foresee", "what_if"]
+__all__ = ["Numbers", "Plan", "foresee", "refuse_unknown_limits", "what_if"]
 
 WORKER = "worker"  # one kind of executor for all: who runs a task makes no difference to a plan
 Show = Callable[[Snapshot], Timeline]
@@ -195,6 +197,15 @@ def _limits(value: Any) -> Dict[str, int]:
     """Named limits as a journal tells them, which may be anything."""
     found = value.items() if isinstance(value, dict) else ()
     return {name: limit for name, limit in found if type(name) is str and type(limit) is int and limit > 0}
+
+
+def refuse_unknown_limits(snapshot: Snapshot, limits: Iterable[str], where: object) -> None:
+    """Raise ConfigError for a limit that the run does not have: it would change nothing."""
+    known = list(_limits(snapshot.info.get("limits")))
+    for name in limits:
+        if name not in known:
+            advice = "it has " + ", ".join(map(repr, known)) if known else "it has none"
+            raise ConfigError(f"{where}: the run has no limit {name!r}{did_you_mean(name, known, advice)}")
 
 
 def _name_workers(snapshot: Snapshot) -> None:

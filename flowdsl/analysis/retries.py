@@ -40,7 +40,7 @@ def wasted_retries(attempts: pd.DataFrame) -> pd.DataFrame:
                                                                                                   none raised
     ===========  =======  ====  ================================================================  =================
 
-    A task that is still at it, in a run that goes on, is left out.
+    A task of which an attempt is running is left out; one that waits for its next attempt counts as not saved so far.
     """
     last = attempts.drop_duplicates(["run_id", "task"], keep="last").set_index(["run_id", "task"])
     ends = last["state"].astype(object).rename("end")

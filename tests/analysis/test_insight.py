@@ -100,7 +100,7 @@ def test_the_moment_may_be_text_a_datetime_or_have_a_zone() -> None:
         pd.testing.assert_frame_equal(frame, frames[0])
 
 
-@pytest.mark.parametrize("wrong", ["Tuesday-ish", None, float("nan"), object()])
+@pytest.mark.parametrize("wrong", ["Tuesday-ish", None, float("nan"), object(), 20261117, True])
 def test_what_is_no_moment_is_refused(wrong: object) -> None:
     with pytest.raises(ConfigError, match="moment"):
         insight(run_at(0, {"a": 1.0})).slower_since(wrong)

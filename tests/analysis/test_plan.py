@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from flowdsl import ConfigError, Flow, load_runs
 from flowdsl.analysis.plan import Numbers, foresee, what_if
 from flowdsl.analysis.timeline import Timeline
 from flowdsl.engine.events import Batch, Event
@@ -67,6 +68,17 @@ def test_named_limits_hold_in_the_plan_too() -> None:
     limited = fold(one_after_the_other(seconds, *joined, limits={"db": 2}))
     assert what_if(limited, 4).makespan_s == 4.0
     assert what_if(limited, 4, limits={"db": 1}).makespan_s == 8.0
+
+
+def test_a_limit_that_the_run_does_not_have_is_refused() -> None:
+    flow = Flow("limited", limits={"db": 2})
+    flow.task(name="a", uses="db")(lambda: 1)
+    run = flow.run(display="none")
+    assert run.what_if(1, limits={"db": 1}).numbers.max_workers == 1
+    with pytest.raises(ConfigError, match=r"the run has no limit 'bd'; did you mean 'db'\?"):
+        run.what_if(1, limits={"bd": 1})
+    with pytest.raises(ConfigError, match="the run has no limit 'network'; it has 'db'"):
+        load_runs(run.dir.parent)[-1].what_if(1, limits={"network": 1})
 
 
 def test_attempts_count_together_and_what_never_ran_does_not_run() -> None:
