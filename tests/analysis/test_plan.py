@@ -75,8 +75,8 @@ def test_a_limit_that_the_run_does_not_have_is_refused() -> None:
     flow.task(name="a", uses="db")(lambda: 1)
     run = flow.run(display="none")
     assert run.what_if(1, limits={"db": 1}).numbers.max_workers == 1
-    with pytest.raises(ConfigError, match=r"the run has no limit 'bd'; did you mean 'db'\?"):
-        run.what_if(1, limits={"bd": 1})
+    with pytest.raises(ConfigError, match=r"the run has no limit 'dbs'; did you mean 'db'\?"):
+        run.what_if(1, limits={"dbs": 1})
     with pytest.raises(ConfigError, match="the run has no limit 'network'; it has 'db'"):
         load_runs(run.dir.parent)[-1].what_if(1, limits={"network": 1})
 
