@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from flowdsl.engine import batches
-from flowdsl.executors import payload, pickling, sharing
+from flowdsl.executors import letters, payload, pickling, sharing
 from flowdsl.executors.outcome import Call
-from flowdsl.executors.standing import PLAIN
 
 MOST = batches.MOST  # tickets for so many fit into a pipe of the least size
 
@@ -25,6 +24,7 @@ class Packer:
         self._policies: List[PackedPolicy] = []
         self._places: Dict[Tuple[int, ...], int] = {}
         self._members: List[PackedMember] = []
+        self._large: Dict[int, Sequence[bytes]] = {}  # the arguments of members, in pieces
         self._calls: List[Call] = []  # so that the numbers by which policies are known stay theirs
         self._last: Optional[Call] = None
         self._place_of_last = 0
@@ -41,13 +41,19 @@ class Packer:
                 self._place_of_last = self._place(call)
                 self._last = call
             place = self._place_of_last
-            if PLAIN.issuperset(map(type, args)) and PLAIN.issuperset(map(type, kwargs.values())):
+            if pickling.are_plain(args) and (not kwargs or pickling.are_plain(kwargs.values())):
                 self._members.append((place, task, attempt, args, kwargs))
                 return True
-            self._members.append((place, self._book.dumps((task, attempt, tuple(args), dict(kwargs)))))
+            self._add_pieces(place, self._book.pieces((task, attempt, tuple(args), dict(kwargs))))
             return False
         except Exception as exc:
             raise payload.refused(task, call, exc) from exc
+
+    def _add_pieces(self, place: int, pieces: Sequence[bytes]) -> None:
+        large = letters.is_large(pieces)
+        if large:
+            self._large[len(self._members)] = pieces
+        self._members.append((place, b"" if large else b"".join(pieces)))
 
     def _place(self, call: Call) -> int:
         policy = (call.function, call.verify, call.retry)
@@ -58,6 +64,18 @@ class Packer:
             self._calls.append(call)
             place = self._places[key] = len(self._policies) - 1
         return place
+
+    @property
+    def is_large(self) -> bool:
+        return bool(self._large)
+
+    def seal(self, places: Sequence[str]) -> Mapping[int, str]:
+        """Put large arguments into files there, where there is room; which those are, by the members' numbers."""
+        sealed = {number: letters.seal(pieces, places) for number, pieces in self._large.items()}
+        for number, one in sealed.items():
+            self._members[number] = (self._members[number][0], one.data)
+        self._large.clear()
+        return {number: one.path for number, one in sealed.items()}
 
     def data(self) -> bytes:
         return pickle.dumps((self._policies, self._members), 5)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import BinaryIO, Iterator, List, Optional, Sequence, Tuple
 
 SPARE = 4 << 30  # bytes that stay free on any file system, however large
 ALIGNMENT = 64  # bytes: a cache line, and what Arrow asks for
@@ -14,12 +14,14 @@ ALIGNMENT = 64  # bytes: a cache line, and what Arrow asks for
 Span = Tuple[int, int]  # from, to
 
 
-def write(places: Sequence[str], buffers: Sequence[memoryview]) -> Optional[Tuple[str, List[Span]]]:
+def write(
+    places: Sequence[str], buffers: Sequence[memoryview], alignment: int = ALIGNMENT
+) -> Optional[Tuple[str, List[Span]]]:
     """The file with these bytes, and where in it each of them is; None where no directory has room for it.
 
     The space is reserved first: a full file system is then an error here, and never a signal for whoever maps the file.
     """
-    spans, size = _lay_out(buffers)
+    spans, size = _lay_out(buffers, alignment)
     for place in places:
         path = os.path.join(place, secrets.token_hex(8))  # noqa: PTH118 - a string, sent as such
         try:
@@ -39,6 +41,14 @@ def read(path: str, spans: Sequence[Span]) -> List[memoryview]:
     return [whole[start:end] for start, end in spans]
 
 
+@contextlib.contextmanager
+def taken(path: str) -> Iterator[BinaryIO]:
+    """The file, open for reading, and its name gone: nobody else finds it, and it goes when it is closed."""
+    with Path(path).open("rb") as file:
+        remove(path)
+        yield file
+
+
 def exists(path: str) -> bool:
     """Whether the file can still be asked for."""
     return Path(path).exists()
@@ -50,11 +60,11 @@ def remove(path: str) -> None:
         Path(path).unlink()
 
 
-def _lay_out(buffers: Sequence[memoryview]) -> Tuple[List[Span], int]:
+def _lay_out(buffers: Sequence[memoryview], alignment: int) -> Tuple[List[Span], int]:
     spans: List[Span] = []
     end = 0
     for buffer in buffers:
-        start = -(-end // ALIGNMENT) * ALIGNMENT
+        start = -(-end // alignment) * alignment
         end = start + buffer.nbytes
         spans.append((start, end))
     return spans, end

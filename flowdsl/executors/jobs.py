@@ -22,6 +22,7 @@ from typing import (
 )
 
 from flowdsl.errors import FlowError, WorkerDied
+from flowdsl.executors import buffers
 from flowdsl.executors.base import Detail, Listener
 from flowdsl.executors.outcome import Call, Outcome
 from flowdsl.executors.sharing import NO_BOOK, Book
@@ -80,7 +81,7 @@ class Work(NamedTuple):
 class AttemptJob:
     """One attempt of a run; it takes itself out of `going` when it has ended."""
 
-    __slots__ = ("_call", "_going", "_listener", "attempt", "book", "key", "load", "task", "unwanted")
+    __slots__ = ("_call", "_going", "_listener", "attempt", "book", "key", "letter", "load", "task", "unwanted")
 
     def __init__(
         self, key: Key, call: Optional[Call], book: Book, listener: Listener, going: Dict[Key, AttemptJob]
@@ -89,6 +90,7 @@ class AttemptJob:
         self.task, self.attempt = key
         self._call = call  # so that the files of its arguments stay
         self.book = book
+        self.letter = ""  # the file that its arguments are in; the worker that reads it removes it
         self.unwanted = False
         self.load: Optional[Load] = None
         self._listener = listener
@@ -107,23 +109,28 @@ class AttemptJob:
         self._listener.printed(self.task, self.attempt, data, len(data))
 
     def ended(self, outcome: Outcome, mechanism: str, detail: Detail, ago: float = 0.0) -> None:
-        self._going.pop(self.key, None)
+        self._leave()
         self._listener.ended(self.task, self.attempt, outcome, mechanism, detail, ago)
 
     def ran(self, outcome: Outcome, detail: Detail, begun_at: float, ended_at: float) -> None:
-        self._going.pop(self.key, None)
+        self._leave()
         self._listener.ran(self.task, self.attempt, outcome, detail, begun_at, ended_at)
 
     def lost(self) -> None:
-        self._going.pop(self.key, None)
+        self._leave()
         self._listener.lost(self.task, self.attempt)
 
     def returned(self) -> None:
-        self._going.pop(self.key, None)
+        self._leave()
         self._listener.returned(self.task, self.attempt)
 
     def together(self) -> ContextManager[None]:
         return self._listener.together()
+
+    def _leave(self) -> None:
+        self._going.pop(self.key, None)
+        if self.letter:
+            buffers.remove(self.letter)
 
 
 class FutureJob:

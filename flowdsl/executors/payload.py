@@ -13,22 +13,22 @@ import struct
 import sys
 import time
 from types import TracebackType
-from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cloudpickle
 
 from flowdsl.definition.function import is_async
 from flowdsl.definition.options import Retry
 from flowdsl.errors import FlowError, WorkerDied
-from flowdsl.executors import pickling, sharing
+from flowdsl.executors import letters, pickling, sharing
 from flowdsl.executors.current import Current, Scribe, enter, leave
 from flowdsl.executors.outcome import Call, Outcome, failure, perform, text_of
-from flowdsl.executors.standing import PLAIN
 
 MAGIC = b"FDSL"
 VERSION = 2
 START = struct.Struct(">4sBBB")  # of every version
 HEADER = struct.Struct(START.format + "?I")  # then: whether the policy may be remembered, its length
+ELSEWHERE = b"+"  # behind the pickle of an answer, where unpickling does not look: its value is in a file
 HEAD = (MAGIC, VERSION, *sys.version_info[:2])
 
 scribe: Optional[Scribe] = None  # in a worker of our own: whom its attempts tell what they have to say
@@ -41,12 +41,6 @@ class Unpicklable(FlowError):
     """A call, a result or an exception that cannot be moved between processes."""
 
 
-class Sealed(NamedTuple):
-    """A value that is opened under `try`: its class may be at fault."""
-
-    data: bytes
-
-
 class Answer(NamedTuple):
     """What came back: the outcome, and where and how long the worker was at it."""
 
@@ -55,14 +49,40 @@ class Answer(NamedTuple):
     seconds: float
 
 
+class Packed:
+    """A payload in pieces: what comes first, and the pickle of the arguments."""
+
+    def __init__(self, head: bytes, pieces: Sequence[bytes]) -> None:
+        self._head = head
+        self._pieces = pieces
+
+    @property
+    def is_large(self) -> bool:
+        return letters.is_large(self._pieces)
+
+    def seal(self, places: Sequence[str]) -> Mapping[int, str]:
+        """Put the arguments into a file there, if there is room; which that is, of the only attempt, number 0."""
+        sealed = letters.seal(self._pieces, places)
+        self._pieces = (sealed.data,)
+        return {0: sealed.path}
+
+    def data(self) -> bytes:
+        return b"".join((self._head, *self._pieces))
+
+
 def pack(task: str, attempt: int, call: Call, book: sharing.Book = sharing.NO_BOOK) -> bytes:
     """The payload of an attempt; raises Unpicklable with the name of what cannot be sent."""
+    return prepare(task, attempt, call, book).data()
+
+
+def prepare(task: str, attempt: int, call: Call, book: sharing.Book) -> Packed:
+    """The payload of an attempt, in pieces; raises Unpicklable with the name of what cannot be sent."""
     try:
         lasting, policy = pickling.dump_policy((call.function, call.verify, call.retry))
         arguments = pickling.dump_arguments(task, attempt, call.args, call.kwargs, book)
     except Exception as exc:
         raise refused(task, call, exc) from exc
-    return b"".join((HEADER.pack(*HEAD, lasting, len(policy)), policy, arguments))
+    return Packed(HEADER.pack(*HEAD, lasting, len(policy)) + policy, arguments)
 
 
 def refused(task: str, call: Call, exc: BaseException) -> Unpicklable:
@@ -146,7 +166,7 @@ def answer(outcome: Outcome, seconds: float) -> bytes:
     """What a worker answers: plain data, with the value and the exception as blobs of their own."""
     if outcome.state == "succeeded":
         try:
-            value = outcome.value if type(outcome.value) in PLAIN else Sealed(sharing.mine.dumps(outcome.value))
+            value = outcome.value if pickling.are_plain((outcome.value,)) else _sealed(outcome.value)
         except BaseException as exc:
             kind = type(outcome.value).__qualname__
             told = Unpicklable("the result, of type %s, cannot be pickled: %s" % (kind, text_of(exc)))
@@ -159,14 +179,24 @@ def answer(outcome: Outcome, seconds: float) -> bytes:
     except BaseException:  # its name, text and traceback go as text anyway
         exception = b""
     plain = outcome._replace(value=None, exception=None)
-    return pickle.dumps((tuple(plain), value, exception, os.getpid(), seconds))
+    mark = ELSEWHERE if type(value) is letters.Sealed and value.path else b""
+    return pickle.dumps((tuple(plain), value, exception, os.getpid(), seconds)) + mark
+
+
+def _sealed(value: Any) -> letters.Sealed:
+    return letters.seal(sharing.mine.pieces(value), sharing.mine.places)
+
+
+def takes_long(data: Bytes) -> bool:
+    """Whether an answer is large, or is in a file."""
+    return len(data) >= letters.LARGE or data[-1:] == ELSEWHERE
 
 
 def unpack(data: Bytes, book: sharing.Book = sharing.NO_BOOK) -> Answer:
     """What a worker answered; a value that cannot be unpickled here is a failed attempt, not an error."""
     plain, value, exception, pid, seconds = pickle.loads(data)
     outcome = Outcome(*plain)
-    if type(value) is not Sealed:  # it is itself, and None where there is none
+    if type(value) is not letters.Sealed:  # it is itself, and None where there is none
         outcome = outcome._replace(value=value)
     else:
         try:

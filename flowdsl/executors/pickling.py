@@ -5,15 +5,17 @@ from __future__ import annotations
 import pickle
 from operator import is_
 from types import ModuleType
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Collection, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
 import cloudpickle
 
 from flowdsl.definition.options import Retry
+from flowdsl.executors.letters import LARGE
 from flowdsl.executors.sharing import Book
 from flowdsl.executors.standing import PLAIN, used_by
 
 MANY = 1000  # tasks whose functions are remembered
+NUMBERS: FrozenSet[type] = PLAIN - {str, bytes}  # of plain data what is never large
 
 Policy = Tuple[Callable[..., Any], Optional[Callable[[Any], Any]], Retry]  # a call without its arguments
 
@@ -26,11 +28,20 @@ def by_value(module: ModuleType) -> None:
     cloudpickle.register_pickle_by_value(module)
 
 
-def dump_arguments(task: str, attempt: int, args: Sequence[Any], kwargs: Mapping[str, Any], book: Book) -> bytes:
-    """The part of a call that differs from attempt to attempt."""
+def dump_arguments(
+    task: str, attempt: int, args: Sequence[Any], kwargs: Mapping[str, Any], book: Book
+) -> Sequence[bytes]:
+    """The part of a call that differs from attempt to attempt, as the pieces of a pickle."""
     whole = (task, attempt, tuple(args), dict(kwargs))
-    plain = all(type(value) in PLAIN for value in args) and all(type(value) in PLAIN for value in kwargs.values())
-    return pickle.dumps(whole) if plain else book.dumps(whole)
+    plain = are_plain(args) and are_plain(kwargs.values())
+    return (pickle.dumps(whole),) if plain else book.pieces(whole)
+
+
+def are_plain(values: Collection[Any]) -> bool:
+    """Whether they are plain data, none of them large."""
+    if NUMBERS.issuperset(map(type, values)):
+        return True
+    return all(type(value) in PLAIN and (type(value) in NUMBERS or len(value) < LARGE) for value in values)
 
 
 def dump_policy(policy: Policy) -> Tuple[bool, bytes]:

@@ -13,12 +13,13 @@ import weakref
 from collections import deque
 from concurrent.futures import Executor, Future
 from functools import partial
-from typing import Any, Callable, Deque, Dict, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Deque, Dict, List, Mapping, Optional, Protocol, Sequence, Set, Tuple
 
 from flowdsl.definition.options import Retry
 from flowdsl.engine.policy import Kind
 from flowdsl.executors import batch, buffers, payload, pipe, surroundings
 from flowdsl.executors.base import Listener, Member
+from flowdsl.executors.burial import in_a_thread
 from flowdsl.executors.fleet import Fleet
 from flowdsl.executors.jobs import AttemptJob, FutureJob, Work
 from flowdsl.executors.outcome import Call, Outcome, failure
@@ -29,6 +30,20 @@ from flowdsl.executors.space import Space
 KIND = Kind("processes", begins_at_launch=False, grace=None, replaces=False, retries_timeouts=True, batches=True)
 
 Key = Tuple[str, int]
+
+
+class Packed(Protocol):
+    """One or several attempts, pickled."""
+
+    @property
+    def is_large(self) -> bool:
+        """Whether arguments are to be put into files."""
+
+    def seal(self, places: Sequence[str]) -> Mapping[int, str]:
+        """Do so, where there is room; the files, by the number of the attempt."""
+
+    def data(self) -> bytes:
+        """What is sent."""
 
 
 class ProcessPool(Executor):
@@ -129,11 +144,11 @@ class ProcessBackend:
     def launch(self, task: str, attempt: int, call: Call) -> None:
         key = (task, attempt)
         try:
-            data = payload.pack(task, attempt, call, self._book)
+            packed = payload.prepare(task, attempt, call, self._book)
         except payload.Unpicklable as exc:
             self._refuse(key, exc)
             return
-        self._fleet.start(Work(pipe.WORK, data, (self._job(task, attempt, call),)), self._around)
+        self._start(pipe.WORK, packed, (self._job(task, attempt, call),))
 
     def launch_batch(self, members: Sequence[Member]) -> None:
         """Give them to one worker, in one message; what cannot be sent ends at once, those that are too many return."""
@@ -149,7 +164,7 @@ class ProcessBackend:
         for task, attempt, _ in members[batch.MOST :]:
             self._fleet.call(partial(self._listener.returned, task, attempt))
         if jobs:
-            self._fleet.start(Work(pipe.BATCH, packer.data(), jobs), self._around)
+            self._start(pipe.BATCH, packer, jobs)
 
     def stop(self, task: str, attempt: int) -> None:
         with self._lock:
@@ -168,6 +183,24 @@ class ProcessBackend:
         self._space.close()
         self._fleet.let_go()
         self._run_is_over()
+
+    def _start(self, kind: bytes, packed: Packed, jobs: Sequence[AttemptJob]) -> None:
+        if packed.is_large:  # whoever launches has others to launch
+            in_a_thread(self._post, kind, packed, jobs)
+        else:
+            self._fleet.start(Work(kind, packed.data(), jobs), self._around)
+
+    def _post(self, kind: bytes, packed: Packed, jobs: Sequence[AttemptJob]) -> None:
+        try:
+            for number, path in packed.seal(self._book.places).items():
+                jobs[number].letter = path
+            work = Work(kind, packed.data(), jobs)
+        except Exception as exc:  # there is not even memory to send it through the pipe
+            for job in jobs:
+                job.begun(None, 0.0)
+                job.ended(failure(exc, "unpicklable", Retry(0)), "", None)
+            return
+        self._fleet.start(work, self._around)
 
     def _job(self, task: str, attempt: int, call: Optional[Call]) -> AttemptJob:
         key = (task, attempt)

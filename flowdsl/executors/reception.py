@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Callable, Optional
 
 from flowdsl.executors import payload, pipe, plain
-from flowdsl.executors.burial import Burial
+from flowdsl.executors.burial import Burial, in_a_thread
 from flowdsl.executors.child import BUSY, DOOMED, WorkerProcess
 from flowdsl.executors.jobs import Job
 from flowdsl.executors.load import Load, Turn, give_back
@@ -208,14 +208,28 @@ class Reception:
 def _tell_end(turn: Turn, message: pipe.Message, load: Optional[Load] = None) -> None:
     """Tell a job that it is over; `load` goes on with the next one if the worker said so."""
     kind, body = message
+    if kind == pipe.PLAIN:
+        _tell_plain(turn, body, load)
+    elif payload.takes_long(body):  # to be opened: meanwhile others are heard
+        in_a_thread(_tell_answer, turn, body)
+    else:
+        _tell_answer(turn, body)
+
+
+def _tell_plain(turn: Turn, body: pipe.Body, load: Optional[Load]) -> None:
     try:
-        if kind == pipe.PLAIN:
-            outcome, ended_at, next_at = plain.unpack(body)
-            if next_at and load is not None:
-                load.begun_at = next_at
-        else:
-            outcome, _, seconds = payload.unpack(body, turn.job.book)
-            ended_at = time.monotonic() if turn.begun_at is None else turn.begun_at + seconds
+        outcome, ended_at, next_at = plain.unpack(body)
+        if next_at and load is not None:
+            load.begun_at = next_at
+    except BaseException as exc:
+        outcome, ended_at = payload.died(exc), time.monotonic()
+    turn.tell_end(outcome, ended_at)
+
+
+def _tell_answer(turn: Turn, body: pipe.Body) -> None:
+    try:
+        outcome, _, seconds = payload.unpack(body, turn.job.book)
+        ended_at = time.monotonic() if turn.begun_at is None else turn.begun_at + seconds
     except BaseException as exc:
         outcome, ended_at = payload.died(exc), time.monotonic()
     turn.tell_end(outcome, ended_at)

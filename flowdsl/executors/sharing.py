@@ -18,7 +18,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tu
 
 import cloudpickle
 
-from flowdsl.executors import buffers
+from flowdsl.executors import buffers, letters
 
 MINE = 2  # references to an object that nobody has but a local variable
 LARGE = 1 << 18  # bytes of a buffer: smaller ones go through the pipe, which takes as long
@@ -82,8 +82,12 @@ class Book:
             self._users[path] = self._users.get(path, 0) + 1
 
     def dumps(self, value: Any) -> bytes:
-        """Any value as bytes; the large objects in it as parcels."""
-        file = io.BytesIO()
+        """Any value as bytes; the large objects in it as parcels, and a large whole in a file."""
+        return letters.seal(self.pieces(value), self.places).data
+
+    def pieces(self, value: Any) -> List[bytes]:
+        """Any value as the pieces of a pickle, large bytes as they are; the large objects in it as parcels."""
+        file = letters.Sheets()
         pickler = _Pickler(file, self)
         pickler.dump(value)
         sent = pickler.sent
@@ -92,7 +96,7 @@ class Book:
             one = sent.pop()
             if sys.getrefcount(one) <= MINE:
                 self._made_for_us.append(one)
-        return file.getvalue()
+        return file.pieces()
 
     def loads(self, data: Any) -> Any:
         """What `dumps` made, here or elsewhere."""
