@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Any, Iterator, List
 
 import pytest
 
-from flowdsl.executors import processes
+from flowdsl.executors import pipe, processes
 from tests.executors.left import Before
 
 
@@ -32,3 +32,23 @@ def nothing_is_left_in_the_end() -> Iterator[None]:
     """The same for all tests of a file together, which then share the workers."""
     with leaving_nothing():
         yield
+
+
+@pytest.fixture
+def through_pipes(monkeypatch: pytest.MonkeyPatch) -> List[int]:
+    """How many bytes each message has that goes to a worker, or comes from one, through its pipe."""
+    sizes: List[int] = []
+    put, read = pipe.Outbox.put, pipe.Inbox.read
+
+    def counted_put(self: pipe.Outbox, kind: bytes, body: pipe.Body) -> None:
+        sizes.append(len(body))
+        put(self, kind, body)
+
+    def counted_read(self: pipe.Inbox) -> Iterator[Any]:
+        for message in read(self):
+            sizes.append(len(message.body))
+            yield message
+
+    monkeypatch.setattr(pipe.Outbox, "put", counted_put)
+    monkeypatch.setattr(pipe.Inbox, "read", counted_read)
+    return sizes
