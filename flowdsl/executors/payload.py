@@ -166,7 +166,7 @@ def answer(outcome: Outcome, seconds: float) -> bytes:
     """What a worker answers: plain data, with the value and the exception as blobs of their own."""
     if outcome.state == "succeeded":
         try:
-            value = outcome.value if pickling.are_plain((outcome.value,)) else _sealed(outcome.value)
+            value = outcome.value if pickling.are_plain((outcome.value,)) else sharing.mine.seal(outcome.value)
         except BaseException as exc:
             kind = type(outcome.value).__qualname__
             told = Unpicklable("the result, of type %s, cannot be pickled: %s" % (kind, text_of(exc)))
@@ -181,10 +181,6 @@ def answer(outcome: Outcome, seconds: float) -> bytes:
     plain = outcome._replace(value=None, exception=None)
     mark = ELSEWHERE if type(value) is letters.Sealed and value.path else b""
     return pickle.dumps((tuple(plain), value, exception, os.getpid(), seconds)) + mark
-
-
-def _sealed(value: Any) -> letters.Sealed:
-    return letters.seal(sharing.mine.pieces(value), sharing.mine.places)
 
 
 def takes_long(data: Bytes) -> bool:

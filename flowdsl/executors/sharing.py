@@ -81,9 +81,9 @@ class Book:
             self._known[key] = weakref.ref(value, forget), parcel
             self._users[path] = self._users.get(path, 0) + 1
 
-    def dumps(self, value: Any) -> bytes:
-        """Any value as bytes; the large objects in it as parcels, and a large whole in a file."""
-        return letters.seal(self.pieces(value), self.places).data
+    def seal(self, value: Any) -> letters.Sealed:
+        """Any value as a pickle, which is in a file where it is large; the large objects in it as parcels."""
+        return letters.seal(self.pieces(value), self.places)
 
     def pieces(self, value: Any) -> List[bytes]:
         """Any value as the pieces of a pickle, large bytes as they are; the large objects in it as parcels."""
@@ -99,7 +99,7 @@ class Book:
         return file.pieces()
 
     def loads(self, data: Any) -> Any:
-        """What `dumps` made, here or elsewhere."""
+        """What was sealed, here or elsewhere."""
         before, _here.book = getattr(_here, "book", None), self
         try:
             return pickle.loads(data)
