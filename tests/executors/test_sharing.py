@@ -271,11 +271,10 @@ def test_results_that_arrive_too_late_leave_nothing(flow: Flow) -> None:
 
 CRASH = """
     import os, pathlib, sys, numpy, flowdsl
-    from flowdsl.executors import buffers, space
+    from flowdsl.executors import space
     space.SHARED_MEMORY = pathlib.Path("/nowhere")
-    buffers._has_room = lambda place, size: True  # also on a disk that is nearly full
     flow = flowdsl.Flow("crash", isolation="process", log_dir=sys.argv[1])
-    flow.task(name="made", isolation="thread")(lambda: numpy.zeros(1_000_000))
+    flow.task(name="made")(lambda: numpy.zeros(1_000_000))
     flow.task(name="kills")(lambda made, parent=os.getpid(): os.kill(parent, 9))
     flow.run(display=None)
 """
