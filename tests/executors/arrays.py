@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 from typing import Any, Set
 
@@ -34,3 +35,14 @@ def count_files(pid: int) -> int:
     """How many files with buffers the runs of this process have now."""
     bases = {"/dev/shm", tempfile.gettempdir()}
     return sum(path.name != "lock" for base in bases for path in Path(base).glob("flowdsl-*-%d-*/*" % pid))
+
+
+def few_files(pid: int, most: int) -> int:
+    """How many they are as soon as they are not more than that; else at the end of our patience.
+
+    Who launches a task lets go of what came before just then, or a moment later.
+    """
+    end = time.monotonic() + 10
+    while count_files(pid) > most and time.monotonic() < end:
+        time.sleep(0.01)
+    return count_files(pid)
