@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Protocol, Sequence, Set, Tuple
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
@@ -94,6 +94,7 @@ class World:
         self._seq = 0
         self._count = 0
         self._coming: List[Tuple[float, int, Callable[[Any], None], Any]] = []
+        self._untold: Set[Tuple[str, int]] = set()  # attempts that are over, of which nobody has been told
         self._asking = 0  # claims that are on their way
         self._tick_for = NEVER  # what the earliest tick on its way is for
 
@@ -196,6 +197,7 @@ class World:
         """Of those that its worker did not tell of at once."""
         if life.before:
             before, life.before = life.before, ()
+            self._untold.difference_update(before)
             self.feed(ev.RanWell(before))
 
     def _scatter(self, life: Life) -> None:
@@ -245,6 +247,7 @@ class World:
         self._bury(life)
         if act.tells_late and act.silent and act.state == st.SUCCEEDED and not life.stopped:
             life.before = (*life.before, (life.task, life.attempt))
+            self._untold.add(life.before[-1])
             if life.behind is None:
                 self._tell_before(life)
             self._go_on(life)
@@ -266,6 +269,8 @@ class World:
             self._plan(delay, self._feed_open, ev.Note(life.task, life.attempt, detail))
 
     def _stop(self, stop: ev.Stop) -> None:
+        if (stop.task, stop.attempt) in self._untold:  # it is over, and its worker will say so
+            return
         life = self.alive[stop.task, stop.attempt]
         life.stopped = stop.cause
         self._plan(life.act.obeys_after, self._obey, life)

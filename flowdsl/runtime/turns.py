@@ -20,7 +20,7 @@ from flowdsl.runtime.scribe import Scribe
 from flowdsl.runtime.stint import Stint
 from flowdsl.runtime.teller import Teller
 
-CHUNK = 1000  # tasks that join in one write
+CHUNK = 250  # tasks that join in one write
 NEVER = float("inf")
 
 

@@ -48,7 +48,7 @@ class Faults:
         self.expanded: Callable[[str], bool] = lambda task: True  # whether the items of a mapped task have joined
         self._draw = rng.random
         self._rng = rng
-        self._aside = random.Random(hash(rng.getstate()))  # so that what it draws changes no other draw
+        self._aside = random.Random(hash(rng.getstate()[1]))  # so that what it draws changes no other draw
         self._most_items = 40 if self._aside.random() < 0.4 else 5
         self._kinds = kinds
         self._names = tuple(kinds)
@@ -277,7 +277,7 @@ def plan_inputs(rng: random.Random, world: World, nodes: Tuple[Node, ...], heade
         cause = rng.choice(("cancel_requested", "keyboard_interrupt", "log_write_failed", "internal_error"))
         for _ in range(rng.randint(1, 2)):
             world.later(rng.random() * 5.0, ev.Cancel(cause))
-    aside = random.Random(hash(rng.getstate()))  # so that what it draws changes no other draw
+    aside = random.Random(hash(rng.getstate()[1]))  # so that what it draws changes no other draw
     for _ in range(aside.randint(1, 3) if nodes and aside.random() < 0.2 else 0):
         name = aside.choice(nodes).name
         name = "%s[%d]" % (name, aside.randint(0, 2)) if aside.random() < 0.2 else name
