@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ContextManager, Dict, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, ContextManager, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 from flowdsl.definition.checks import check_limits
 from flowdsl.definition.options import check_workers
@@ -67,6 +67,10 @@ class Recorded(ABC):
     @abstractmethod
     def _tail(self, task: str, attempt: int, limit: int) -> str:
         """The end of that, at most so many bytes; never raises."""
+
+    def _results(self, names: Iterable[str]) -> Mapping[str, Any]:
+        """The results of these tasks and items, as far as they are known."""
+        return {}
 
     def _expected(self) -> Mapping[str, float]:
         """The seconds that tasks take, by earlier runs, where that is known."""
@@ -171,6 +175,17 @@ class Recorded(ABC):
         with self._reading() as snapshot:
             refuse_unknown_limits(snapshot, other, where)
             return what_if(snapshot, workers, limits=other, durations=self._expected(), show=show)
+
+    def records(self, directory: Union[str, os.PathLike[str]]) -> List[Path]:
+        """Write one JSON record a task into `directory` (made where it is missing); the paths.
+
+        A journal holds no results: those that only it tells of are null there. LogWriteError where they cannot be
+        written.
+        """
+        from flowdsl.storage.records import write_records
+
+        snapshot = self.snapshot()
+        return write_records(snapshot, directory, self._results(list(snapshot.tasks)))
 
     def report(self, path: Union[str, os.PathLike[str]]) -> Path:
         """Write a page of HTML on this run to `path`, and return the path: one file to send to somebody.

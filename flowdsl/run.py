@@ -11,6 +11,7 @@ from typing import (
     Callable,
     ContextManager,
     Dict,
+    Iterable,
     List,
     Literal,
     Mapping,
@@ -288,14 +289,6 @@ class Run(Recorded):
         """Call this from some thread when the run comes to its end, or now if it has; it must not block."""
         self._driver.when_finished(callback)
 
-    def records(self, directory: Union[str, Path]) -> List[Path]:
-        """Write one JSON record a task into `directory` (made where it is missing); the paths."""
-        from flowdsl.storage.records import write_records
-
-        snapshot = self.snapshot()
-        outputs = {name: self[name] for name in list(snapshot.tasks) if self.has_result(name)}
-        return write_records(snapshot, directory, outputs)
-
     # ---- its end
 
     def check(self) -> Run:
@@ -342,6 +335,9 @@ class Run(Recorded):
 
     def _tail(self, task: str, attempt: int, limit: int) -> str:
         return self._driver.scribe.tail(task, attempt, limit)
+
+    def _results(self, names: Iterable[str]) -> Mapping[str, Any]:
+        return {name: self[name] for name in names if self.has_result(name)}
 
     def _expected(self) -> Mapping[str, float]:
         return self._driver.expected.seconds

@@ -7,7 +7,7 @@ from typing import Any, Callable, List
 
 import pytest
 
-from flowdsl import Flow, Run, Skip
+from flowdsl import Flow, Run, Skip, load_runs
 from flowdsl.facts import facts
 
 
@@ -54,6 +54,15 @@ def test_the_record_of_an_item_has_its_result(run: Run, tmp_path: Any) -> None:
     results = {record["taskId"]: record["result"] for record in records}
     assert [results["tens[%d]" % index]["output"] for index in range(3)] == [10, None, 30]
     assert results["tens[1]"] == {"success": False, "output": None, "error": "no two"}
+
+
+def test_the_records_of_a_past_run_are_those_of_the_run_without_its_results(run: Run, tmp_path: Any) -> None:
+    live = [json.loads(path.read_text()) for path in run.records(tmp_path / "live")]
+    (past,) = load_runs(run.dir.parent)
+    again = [json.loads(path.read_text()) for path in past.records(str(tmp_path / "past"))]
+    for record in live:
+        record["result"]["output"] = None
+    assert again == live and len(again) == 5
 
 
 def test_a_list_with_gaps_is_no_result_of_a_mapped_task_whose_items_failed() -> None:
