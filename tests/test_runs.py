@@ -6,9 +6,10 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
-from typing import Iterable, List
+from typing import Iterable, Iterator, List
 
 import numpy as np
 import pandas as pd
@@ -269,13 +270,24 @@ def test_a_journal_that_cannot_be_read_is_damage_and_not_the_end(
     assert runs.damage["line"].isna().all()
 
 
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A directory that another user gets into: every pytest that begins closes the one where tests have theirs."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+        for run_dir in path.iterdir():
+            run_dir.chmod(0o700)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="permission bits are a thing of POSIX")
-def test_runs_of_others_that_may_not_be_read_are_damage_and_not_the_end(log_dir: Path, repository: Path) -> None:
+def test_runs_of_others_that_may_not_be_read_are_damage_and_not_the_end(readable: Path, repository: Path) -> None:
+    log_dir = readable
     for run_id in ("r1", "r2"):
         write(log_dir, run_id, eventful(run_id))
         (log_dir / run_id / FILE).chmod(0o644)
-    for parent in [log_dir / "r1", log_dir, *log_dir.parents][:-2]:  # so that the other user gets that far
-        os.chmod(parent, 0o755)
+    (log_dir / "r1").chmod(0o755)
     (log_dir / "r2").chmod(0o000)
     child = [sys.executable, str(repository / "tests" / "child_reading.py"), str(log_dir)]
     said = subprocess.run(child, capture_output=True, text=True, check=False)
