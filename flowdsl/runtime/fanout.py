@@ -105,6 +105,9 @@ def listed(value: Any, what: str) -> List[Any]:
     """The items of a sized iterable, of a mapping its pairs; raises MapError for anything else."""
     if isinstance(value, (str, bytes, bytearray)):
         raise MapError("%s is %s, whose characters are no items; put it into a list" % (what, type(value).__name__))
+    if hasattr(type(value), "columns") and hasattr(type(value), "shape"):  # a square one would pass for a list
+        advice = "give its rows, such as list(frame.itertuples()), or its groups"
+        raise MapError("%s is a %s, which yields the names of its columns; %s" % (what, type(value).__name__, advice))
     try:
         size = len(value)
     except TypeError:

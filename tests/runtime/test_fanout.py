@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Iterator, List
 
+import pandas as pd
 import pytest
 
 import flowdsl
@@ -129,6 +130,8 @@ class Raising(List[int]):
         (7, "a int, which has no length; give a list"),
         ((n for n in range(3)), "a generator, which has no length; return a list"),
         (Lying([1]), "whose length is 3 and that yields 1 items"),
+        (pd.DataFrame({"a": [1, 2], "b": [3, 4]}), "DataFrame, which yields the names of its columns; give its rows"),
+        (pd.DataFrame({"a": [1, 2]}), "DataFrame, which yields the names of its columns; give its rows"),
     ],
 )
 def test_what_is_no_sized_iterable_fails_the_task_and_says_what_to_do(flow: Flow, value: Any, message: str) -> None:
