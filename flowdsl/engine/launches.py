@@ -8,7 +8,7 @@ from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.batches import NO_MAP, Batches
 from flowdsl.engine.events import Event
-from flowdsl.engine.policy import Kind
+from flowdsl.engine.policy import Kind, Policy
 from flowdsl.engine.queue import ReadyQueue
 from flowdsl.engine.retries import Retries
 from flowdsl.engine.slots import Slots
@@ -50,6 +50,7 @@ class Launches:
         self._stops = stops
         self._told = stops.told
         self._retries = retries
+        self._plain: Optional[Policy] = None  # the latest under which nothing follows from a begin
 
     def claim(self, message: ev.Claim, now: float, events: List[Event], effects: List[Any]) -> None:
         slots = self._slots
@@ -121,6 +122,8 @@ class Launches:
         table = self._table
         policy = table.policies[number]
         table.begin(number, detail, events)
+        if policy is self._plain and not self._told:
+            return
         if policy.retry.max_elapsed is not None:
             self._retries.begins(number, now)
         if self._told and number in self._told:
@@ -129,6 +132,8 @@ class Launches:
             self._timers.set(number, now + policy.timeout, DEADLINE)
         if self._kinds[policy.kind].batches:
             self._batches.began[number] = now
+        elif policy.retry.max_elapsed is None and policy.timeout is None:
+            self._plain = policy
 
     def take_back(self, number: int) -> Optional[Stopping]:
         """An attempt that did not begin never was: its number is free again. Returns why it was told to end."""

@@ -22,7 +22,7 @@ from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import Crew, Slot
 from flowdsl.runtime.scribe import Scribe
-from flowdsl.runtime.stint import Series, Single, Stint
+from flowdsl.runtime.stint import Series, Single
 from flowdsl.runtime.teller import STOPPED, Teller
 from flowdsl.runtime.turns import Turns
 
@@ -174,19 +174,19 @@ class Workers:
             self._crew.leave(slot)
             return LEAVE
         if slot.stint is None:
-            launch = None if claim is None else self._take(claim, now)
+            launch = self._take(claim, now) if claim is not None and self._core.launches else None
             if launch is None:
                 self._crew.rest(slot)
                 return REST
-            slot.stint = self._stint(launch, slot.claims[0])
+            if type(launch) is ev.Launch:
+                slot.stint = Single(Current(launch.task, launch.attempt, self._scribe))
+            else:
+                slot.stint = self._series(cast(ev.LaunchBatch, launch), slot.claims[0])
         slot.timed = not self._crew.is_quick  # the CPU clock costs 1 to 2 us
         return GO
 
-    def _stint(self, launch: Union[ev.Launch, ev.LaunchBatch], claim: ev.Claim) -> Stint:
-        scribe = self._scribe
-        if isinstance(launch, ev.Launch):
-            return Single(Current(launch.task, launch.attempt, scribe))
-        return Series([Current(task, attempt, scribe) for task, attempt in launch.attempts], claim.detail)
+    def _series(self, launch: ev.LaunchBatch, claim: ev.Claim) -> Series:
+        return Series([Current(task, attempt, self._scribe) for task, attempt in launch.attempts], claim.detail)
 
     def _take(self, claim: ev.Claim, now: float) -> Optional[Union[ev.Launch, ev.LaunchBatch]]:
         """What the claim was answered with, if anything; attempts for other executors go out on the way."""
