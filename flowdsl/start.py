@@ -139,7 +139,7 @@ def _retry(run: Run, place: Any) -> None:
 
 def _prepare(flow: Flow, graph: Graph, inputs: Mapping[str, Any], options: RunOptions, kept: Kept) -> Driver:
     given = {name: value for name, value in inputs.items() if name in graph.given}
-    rest = {name: value for name, value in inputs.items() if name not in graph.given}
+    rest = {name: value for name, value in inputs.items() if name in graph.inputs}  # some are both
     defaults = Defaults(flow.retries, flow.timeout, flow.isolation)
     return prepare(graph, rest, given, options, defaults, options.log_dir or flow.log_dir, kept)
 

@@ -337,6 +337,18 @@ def test_an_input_with_the_name_of_a_task_replaces_it(etl: Flow) -> None:
     assert run["report"] == 3
 
 
+def test_a_value_that_replaces_a_task_is_also_the_input_of_that_name_for_those_who_take_it_as_such() -> None:
+    flow = Flow("etl")
+    flow.task("days")(lambda: 7)
+    flow.task("upto")(lambda days=1: days)  # with a default it is no edge
+    flow.task("after")(lambda days: days)
+    assert flow.run(display="none").results == {"days": 7, "upto": 1, "after": 7}
+    assert flow["upto"].run(days=3, display="none").results == {"upto": 3}
+    run = flow.run(days=3, display="none")
+    assert run.results == {"days": 3, "upto": 3, "after": 3}
+    assert run.rerun(display="none").results == run.results
+
+
 def test_an_input_with_the_name_of_an_option_goes_through_the_dict() -> None:
     flow = Flow("etl")
     flow.task("show")(lambda display, keep: (display, keep))
