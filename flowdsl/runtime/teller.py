@@ -49,9 +49,7 @@ class Teller:
             return True
         assert isinstance(stint, Series)
         done = stint.index
-        if done and (
-            stint.outcomes[done - 1].state != "succeeded" or self._core.held
-        ):  # perhaps nothing is to begin now
+        if done and stint.outcomes[done - 1].state != "succeeded":  # its worker begins no other, and perhaps none is to
             self._give_back(stint.take_behind(done - 1), now)
         while stint.told < done:
             place = stint.told
@@ -65,6 +63,11 @@ class Teller:
         if over and claim is not None:
             self._core.feed(claim, now)
         return over
+
+    def tell_all(self, stint: Series, now: float) -> None:
+        """Of what is over, and have back what is not; for the worker itself, which has nothing in hand."""
+        self._give_back(stint.take_behind(stint.index - 1), now)
+        self.tell(stint, now)
 
     def recall(self, stint: Series, now: float) -> None:
         """Take back what waits behind the member in hand, and tell all that is known of the others."""

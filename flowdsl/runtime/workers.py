@@ -37,7 +37,7 @@ GO, REST, LEAVE = "go", "rest", "leave"  # what a worker does after its turn
 
 
 class Workers:
-    """Works through a run with the threads of a crew; `move_on` and `carry_out` are the driver's."""
+    """Works through a run with the threads of a crew; `carry_out` and `give_up` are the driver's."""
 
     def __init__(
         self,
@@ -141,6 +141,9 @@ class Workers:
             if stint is None:
                 if claim is not None:
                     core.feed(claim, now)
+            elif core.held and isinstance(stint, Series):
+                self._teller.tell_all(stint, now)
+                slot.stint = None
             elif self._teller.tell(stint, now, claim):
                 slot.stint = None
             step = self._hand_out(slot, claim, now)

@@ -214,7 +214,10 @@ def test_a_cancel_in_the_middle_of_a_series_ends_it_there(flow: Flow, series: Li
     judged(run, 1)
 
 
-def test_a_run_that_is_held_in_the_middle_of_a_series_begins_nothing_more(flow: Flow, series: List[int]) -> None:
+@pytest.mark.parametrize("pause", [0.0, 0.05])  # in the second the timer thread looks meanwhile
+def test_a_run_that_is_held_in_the_middle_of_a_series_begins_nothing_more(
+    flow: Flow, series: List[int], pause: float
+) -> None:
     is_there, going, ran = threading.Event(), [], []
     flow.task("gate")(lambda: is_there.wait(20))
 
@@ -222,6 +225,7 @@ def test_a_run_that_is_held_in_the_middle_of_a_series_begins_nothing_more(flow: 
         ran.append(number)
         if number == 410:
             going[0].hold()
+            time.sleep(pause)
 
     for number in range(2 * QUICK):
         flow.task("t%03d" % number, depends_on=["gate"])(lambda number=number: work(number))
