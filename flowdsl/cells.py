@@ -15,6 +15,7 @@ __all__ = ["Piece", "read_pieces"]
 
 # `%magic`, `!command`, `name?`, and their results given to a name: what only IPython understands.
 _MAGIC = re.compile(r"(?P<indent>\s*)(?P<names>[\w\s,]+=\s*)?(?:[%!?].*|[\w.]+\?{1,2})\s*$")
+_TIMED = re.compile(r"\s*%time\s+(.*)")
 _OF_FLOW = re.compile(r"[^%]*%flow\b")  # our own: what it gives a name to needs a run
 _A_RUN = "__import__('flowdsl').last_run()"  # which is not there while a file is only loaded
 _TASK = re.compile(r"\s*%%task\b(.*)(?:\n|$)")
@@ -103,9 +104,29 @@ def without_magics(source: str) -> str:
         found = _MAGIC.match(lines[at]) if 0 <= at < len(lines) else None
         if found is None:
             break
+        for later in range(at + 1, _end_of_continued(lines, at)):
+            lines[later] = ""
         asks = found.group("names") and _OF_FLOW.match(lines[at])
-        lines[at] = found.group("indent") + (found.group("names") + _A_RUN if asks else "pass")
+        lines[at] = found.group("indent") + (found.group("names") + _A_RUN if asks else _timed(lines[at]))
     return "\n".join(lines)
+
+
+def _end_of_continued(lines: List[str], at: int) -> int:
+    """The index behind the last line of a magic: it goes on for as long as its lines end with a backslash."""
+    while at + 1 < len(lines) and lines[at].endswith("\\"):
+        at += 1
+    return at + 1
+
+
+def _timed(line: str) -> str:
+    """What `%time x = load()` gives a value, without the timing; "pass" for any other magic."""
+    found = _TIMED.match(line)
+    try:
+        statements = ast.parse(found.group(1)).body if found else []
+    except SyntaxError:
+        statements = []
+    given = statements and isinstance(statements[0], (ast.Assign, ast.AugAssign, ast.AnnAssign))
+    return found.group(1) if found and given else "pass"
 
 
 def _fault(lines: List[str]) -> int:

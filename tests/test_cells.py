@@ -34,6 +34,23 @@ def test_a_line_that_only_ipython_understands_is_passed_over(line: str) -> None:
     assert without_magics(f"{before}{line}\ny = 2") == f"{before}{indent}pass\ny = 2"
 
 
+@pytest.mark.parametrize(
+    "magic", ["!pip install a \\\n    b \\\n    c", "%run it \\\n --fast \\\n", "x = !ls \\\n -l\n"]
+)
+def test_a_magic_goes_on_behind_a_backslash(magic: str) -> None:
+    kept = without_magics(f"{magic}\ny = 2")
+    ast.parse(kept)
+    assert kept.split() == ["pass", "y", "=", "2"]
+    assert kept.count("\n") == magic.count("\n") + 1
+
+
+@pytest.mark.parametrize("line", ["%time rows = load(1)", "%time a, b = 1, 2", "%time  rows += [1]"])
+def test_what_is_given_a_value_while_it_is_timed_is_given_it(line: str) -> None:
+    statement = line.partition(" ")[2].strip()
+    assert without_magics(f"{line}\ny = 2") == f"{statement}\ny = 2"
+    assert without_magics(f"if True:\n    {line}") == f"if True:\n    {statement}"
+
+
 @pytest.mark.parametrize("source", ["x = 7 \\\n % 4", 'text = """\n%no magic\n!none\nnone?\n"""', "y = 8 % 3", ""])
 def test_what_python_understands_is_left_alone(source: str) -> None:
     assert without_magics(source) == source
