@@ -46,7 +46,8 @@ class NamedTasks:
         """`flow.clean` is `flow["clean"]`, for completion."""
         members = self.__dict__.get("members")  # not there yet where a flow is being made or unpickled
         if members is None or name not in members.tasks:
-            ending = "" if members is None or name.startswith("_") else did_you_mean(name, dir(self))
+            quiet = members is None or name.startswith("_")
+            ending = "" if quiet else did_you_mean(name, dir(self), "list(flow) has the tasks")
             raise AttributeError("a Flow has no attribute and no task %r%s" % (name, ending))
         task: Task[Any, Any] = members.tasks[name]
         return task

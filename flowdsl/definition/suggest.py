@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from typing import Iterable, Optional
+from typing import Iterable, Optional, Sequence
 
 __all__ = ["did_you_mean", "nearest"]
+
+SHOWN = 5  # names that a message spells out
 
 
 def nearest(name: object, known: Iterable[str]) -> Optional[str]:
@@ -21,8 +23,14 @@ def nearest(name: object, known: Iterable[str]) -> Optional[str]:
 
 
 def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str:
-    """The end of a message: ``; did you mean 'x'?``, else ``; `` and what to do `otherwise`."""
-    near = nearest(name, known)
+    """The end of a message: ``; did you mean 'x'?``, else ``; `` and what to do `otherwise`, or what there is."""
+    names = list(known)
+    near = nearest(name, names)
     if near is not None:
         return "; did you mean %r?" % near
-    return "; " + otherwise if otherwise else ""
+    return "; " + (otherwise or "there is " + _listed(names))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = " and %d more" % (len(names) - SHOWN) if len(names) > SHOWN else ""
+    return ", ".join(map(repr, names[:SHOWN])) + more if names else "none"

@@ -57,4 +57,4 @@ def test_a_name_like_no_other_has_no_nearest_and_the_message_says_what_else_to_d
     assert nearest("zzz", ["clean", "flights"]) is None
     assert nearest(3, ["clean"]) is None
     assert did_you_mean("zzz", ["clean"], "define it") == "; define it"
-    assert did_you_mean("zzz", []) == ""
+    assert did_you_mean("zzz", []) == "; there is none"
