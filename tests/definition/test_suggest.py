@@ -35,4 +35,4 @@ def test_whoever_asks_for_a_task_that_is_not_there_learns_which_there_are() -> N
         with pytest.raises(KeyError, match="has no task 'nothing'; there is 'raw'"):
             ask()
     with pytest.raises(AttributeError, match=r"no task 'nothing'; list\(flow\) has the tasks"):
-        flow.nothing  # noqa: B018
+        flow.nothing
