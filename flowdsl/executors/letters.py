@@ -26,7 +26,8 @@ class Sheets:
 
     def pieces(self) -> List[bytes]:
         """What was written; of what may still be changed by others a copy."""
-        return [one if type(one) is bytes else _copy(one) for one in self._written]
+        written = self._written
+        return written if len(written) == 1 else [one if type(one) is bytes else _copy(one) for one in written]
 
 
 def _copy(piece: Any) -> bytes:
@@ -51,14 +52,16 @@ class _Elsewhere(NamedTuple):
 
 def is_large(pieces: Sequence[bytes]) -> bool:
     """Whether they are to go into a file, if there is room for one."""
-    return sum(map(len, pieces)) >= LARGE
+    return len(pieces) > 1 and sum(map(len, pieces)) >= LARGE  # a pickler writes the end of a large one apart
 
 
 def seal(pieces: Sequence[bytes], places: Sequence[str]) -> Sealed:
     """The pieces of a pickle as one; in a file where they are large, which whoever reads it removes."""
+    if len(pieces) == 1:
+        return Sealed(pieces[0])
     written = buffers.write(places, [memoryview(one) for one in pieces], alignment=1) if is_large(pieces) else None
     if written is None:
-        return Sealed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        return Sealed(b"".join(pieces))
     path, _ = written
     return Sealed(pickle.dumps(_Elsewhere(path)), path)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from operator import is_
 from types import ModuleType
-from typing import Any, Callable, Collection, Dict, FrozenSet, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
 
 import cloudpickle
 
@@ -37,11 +37,13 @@ def dump_arguments(
     return (pickle.dumps(whole),) if plain else book.pieces(whole)
 
 
-def are_plain(values: Collection[Any]) -> bool:
+def are_plain(values: Iterable[Any]) -> bool:
     """Whether they are plain data, none of them large."""
-    if NUMBERS.issuperset(map(type, values)):
-        return True
-    return all(type(value) in PLAIN and (type(value) in NUMBERS or len(value) < LARGE) for value in values)
+    for value in values:  # no generator: this is asked for every attempt
+        kind = type(value)
+        if kind not in NUMBERS and (kind not in PLAIN or len(value) >= LARGE):
+            return False
+    return True
 
 
 def dump_policy(policy: Policy) -> Tuple[bool, bytes]:

@@ -142,7 +142,7 @@ values = some.recursive(
 )
 
 
-@given(values, some.sampled_from([0, 1000, letters.LARGE]))
+@given(values, some.sampled_from([1000, letters.LARGE]))
 def test_any_values_are_the_same_after_a_journey(value: Any, large: int) -> None:
     space = Space()
     with pytest.MonkeyPatch.context() as patch:
@@ -152,7 +152,7 @@ def test_any_values_are_the_same_after_a_journey(value: Any, large: int) -> None
         back = there.loads(sealed.data)
         assert not sealed.path or not buffers.exists(sealed.path), "who has read it removes it"
     space.close()
-    assert bool(sealed.path) or large > 0
+    assert sealed.path or len(sealed.data) < max(large, 1 << 18)
     assert same(back, [value, value])
     assert type(value) is int or back[0] is back[1]
 
