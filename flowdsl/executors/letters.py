@@ -51,8 +51,11 @@ class _Elsewhere(NamedTuple):
 
 
 def is_large(pieces: Sequence[bytes]) -> bool:
-    """Whether they are to go into a file, if there is room for one."""
-    return len(pieces) > 1 and sum(map(len, pieces)) >= LARGE  # a pickler writes the end of a large one apart
+    """Whether they are to go into a file, if there is room for one.
+
+    A pickler writes frames of 64 kB: what is one piece is small, or a number with millions of digits.
+    """
+    return len(pieces) > 1 and sum(map(len, pieces)) >= LARGE
 
 
 def seal(pieces: Sequence[bytes], places: Sequence[str]) -> Sealed:
