@@ -15,7 +15,7 @@ from flowdsl.orchestrator.definition import is_json
 from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.parts import Parts
 from flowdsl.orchestrator.recorder import ENDED, payload
-from flowdsl.orchestrator.standing import Standing, which_run
+from flowdsl.orchestrator.standing import Standing, which_run, why
 from flowdsl.orchestrator.statuses import check_change
 from flowdsl.orchestrator.work import check_progress
 from flowdsl.storage.detail import clip
@@ -154,6 +154,8 @@ def _tell_end(parts: Parts, name: str, told: Event) -> None:
     entry = parts.book.queue.entries[told.task]
     now = parts.how(entry)
     more: Dict[str, Any] = {"cause": told.cause, "causeTask": told.cause_task or None}
+    if name == "taskFailed":
+        more["error"] = why(now)
     if name == "taskComplete":
         more = {"result": parts.records.record(entry, now)["result"]}
     parts.listeners.tell(name, {**payload(entry, now), **more})

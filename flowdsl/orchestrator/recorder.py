@@ -13,7 +13,7 @@ from flowdsl.engine import states as st
 from flowdsl.engine.events import Event
 from flowdsl.orchestrator.entry import Entry
 from flowdsl.orchestrator.parts import Parts, learn
-from flowdsl.orchestrator.standing import Standing
+from flowdsl.orchestrator.standing import Standing, why
 from flowdsl.orchestrator.statuses import STATUS_OF
 from flowdsl.run import Run
 
@@ -130,6 +130,8 @@ class Recorder:
             name, more = told
             if name == "taskComplete":
                 more["result"] = self._parts.records.record(entry, now)["result"]
+            if name == "taskFailed":
+                more["error"] = why(now)
             if event.state in st.OPEN:  # the task may be further by now
                 more = {"status": STATUS_OF[event.state], "duration": None, **more}
             self._parts.listeners.tell(name, {**payload(entry, now), **more})

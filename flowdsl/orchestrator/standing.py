@@ -11,7 +11,7 @@ from flowdsl.orchestrator.statuses import CAUSES, STATUS_OF
 from flowdsl.settings import options
 from flowdsl.storage.times import millisecond_text
 
-__all__ = ["Standing", "as_row", "described", "standing", "which_run"]
+__all__ = ["Standing", "as_row", "described", "standing", "which_run", "why"]
 
 
 class Standing(NamedTuple):

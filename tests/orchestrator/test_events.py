@@ -130,3 +130,16 @@ def test_an_event_that_there_is_not_is_refused(orchestrator: TaskOrchestrator) -
         orchestrator.on("taskComplete", 3)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="coroutine function"):
         orchestrator.on("taskComplete", later)
+
+
+def test_a_listener_of_failures_hears_why(orchestrator: TaskOrchestrator) -> None:
+    heard: Dict[str, Any] = {}
+    orchestrator.on("taskFailed", lambda payload: heard.update({payload["taskId"]: payload["error"]}))
+    failing = orchestrator.add_task(action="fail", target="coffee")
+    blocked = orchestrator.add_task(action="one", dependencies=[failing])
+    with pytest.raises(RunFailed):
+        orchestrator.execute_with_dependencies(blocked)
+    by_hand = orchestrator.add_task(action="one")
+    orchestrator.update_task_state(by_hand, {"status": "failed", "error": "no power"})
+    assert orchestrator.wait(10)
+    assert heard == {failing: "no coffee", blocked: "task 'task_001': upstream_failed", by_hand: "no power"}
