@@ -58,6 +58,7 @@ class Core:
         self.closing = False
         self.held = False  # nothing new is to start for the time being
         self.followers: Tuple[Callable[[float, Sequence[Event]], Any], ...] = ()  # hear of events that are durable
+        self.before_cancel: Callable[[float], None] = lambda now: None  # says what is over that nobody was told of
         self.stacks_of: Callable[[str, int], Mapping[str, Any]] = lambda task, attempt: {}  # where its thread is
         self.together = 1 if journal.fsync else TOGETHER  # ends of attempts that one write may take
         self.latest = 0.0  # time of the last write: no event is dated before it
@@ -142,29 +143,26 @@ class Core:
         """
         attempts = tuple([(current.task, current.attempt) for current in members])
         events, effects = self.scheduler.handle(ev.RanWell(attempts, detail), ends[-1])
-        clock, values = self.clock, self.results.values
-        for (task, _), outcome in zip(attempts, outcomes):
-            if task[-1] == "]":
-                self._keep(task, outcome)
-            else:
-                clock[task], values[task] = outcome.seconds, outcome.value
+        if self._events or not self._staged or began != self.latest:
+            self.stage(began)
+            self._staged.append((self._moment(began), []))
+        staged, wall, left = self._staged, self._wall, zip(ends, outcomes)
+        group = staged[-1][1]
+        for event in events:
+            if event[0] in ENDS:
+                end, outcome = next(left)
+                group = []
+                staged.append((round((wall + end) * 1e6) / 1e6, group))
+                if event[0] == ev.ATTEMPT_SUCCEEDED:  # and was not told to end meanwhile
+                    self._keep(event[1], outcome)
+            group.append(event)
+        self.latest = ends[-1]
         if len(events) > 2 * len(members):
             self._look_for_ready(events)
             if self.results.lists:
                 self._gather(events)
         if self.results.releases:
             self._release(events)
-        if self._events or not self._staged or began != self.latest:
-            self.stage(began)
-            self._staged.append((self._moment(began), []))
-        staged, wall, left = self._staged, self._wall, iter(ends)
-        group = staged[-1][1]
-        for event in events:
-            if event[0] in ENDS:
-                group = []
-                staged.append((round((wall + next(left)) * 1e6) / 1e6, group))
-            group.append(event)
-        self.latest = ends[-1]
         if effects:
             self._carry(effects)
 
@@ -227,6 +225,7 @@ class Core:
             for at, events in staged:
                 follower(at, events)
         if failed is not None:
+            self.before_cancel(now)
             self.feed(ev.Cancel("log_write_failed"), now)
             self.commit(now)
 

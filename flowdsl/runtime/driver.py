@@ -62,11 +62,11 @@ class Driver:
         self._calls = calls
         self._alarm = alarm = Alarm()
         self.scribe = Scribe(journal.path, alarm.set, echo=0 if kind.replaces else ECHO)
-        teller = Teller(self.core, self.scribe)
         self._executor = executor = threads.ThreadExecutor(max_workers)
         self._crew = crew = Crew(
             max_workers if kind.replaces else 1, self._start_worker, "thread" if kind.replaces else "main"
         )
+        self._teller = teller = Teller(self.core, self.scribe, crew)
         self._turns = turns = Turns(
             self.core,
             crew,
@@ -85,7 +85,9 @@ class Driver:
         self.left_behind = turns.left_behind  # tasks with an abandoned attempt, as they come
         self.reports = Reports(self.core, self.scribe, self._take)
         self._errands = errands = Errands(crew, backends, calls, self.reports)
-        self._timekeeper = Timekeeper(self.core, crew, self.scribe, alarm, executor, turns, errands, self._give_up)
+        self._timekeeper = Timekeeper(
+            self.core, crew, self.scribe, alarm, executor, teller, turns, errands, self._give_up
+        )
         self._workers = Workers(
             self.core,
             crew,
@@ -183,6 +185,8 @@ class Driver:
                         then = max(min(at, now), began)
                         core.feed(message, then, outcome, None, began)
                     else:
+                        if type(message) is ev.Sized:  # if it has no size, that may end the run
+                            self._teller.recall_all(now)
                         then = max(min(at, now), core.latest, then)
                         core.feed(message, then, outcome)
                     if then < now:

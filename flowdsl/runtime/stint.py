@@ -78,8 +78,9 @@ class Series:
 
     @property
     def waits(self) -> bool:
-        """Whether members wait behind the one in hand, or nobody knows that this one began."""
-        return self.index + 1 < len(self.members) or self.begun <= self.index < len(self.members)
+        """Whether members wait behind the one in hand, or nobody knows that this one began, or that others are over."""
+        count = len(self.members)
+        return self.told < self.index or self.index + 1 < count or self.begun <= self.index < count
 
     def untold(self) -> Sequence[Outcome]:
         """Of what is over and the machine does not know."""

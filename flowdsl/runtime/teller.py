@@ -8,6 +8,7 @@ from flowdsl.engine import events as ev
 from flowdsl.executors.current import Current
 from flowdsl.executors.outcome import Outcome
 from flowdsl.runtime.core import Core
+from flowdsl.runtime.crew import Crew
 from flowdsl.runtime.scribe import Scribe
 from flowdsl.runtime.stint import Series, Single, Stint
 from flowdsl.storage.detail import clip
@@ -38,13 +39,17 @@ def ended(task: str, attempt: int, outcome: Outcome, mechanism: str, detail: Opt
 class Teller:
     """For the worker itself, at its turn, and for whoever looks after those that do not come back."""
 
-    def __init__(self, core: Core, scribe: Scribe) -> None:
+    def __init__(self, core: Core, scribe: Scribe, crew: Crew) -> None:
         self._core = core
         self._scribe = scribe
+        self._crew = crew
+        core.before_cancel = self.recall_all
 
     def tell(self, stint: Stint, now: float, claim: Optional[ev.Claim] = None) -> bool:
         """Of all that is over; with the last, what its worker asks for next. True when nothing is left of it."""
         if type(stint) is Single:
+            if stint.outcome is None or stint.outcome.state != "succeeded":
+                self.recall_all(now)  # it may end the run, or others: not those that are over, or have begun
             self._core.feed(self._end(stint.current, stint.outcome or STOPPED, now), now, stint.outcome, claim)
             return True
         assert isinstance(stint, Series)
@@ -58,23 +63,27 @@ class Teller:
                 self._tell_run(stint, place, plain, now)
             else:
                 stint.told += 1
-                self._tell_one(stint, place, self._date(stint.ends[place], now))
+                self._tell_one(stint, place, now)
         over = stint.told == len(stint.members)
         if over and claim is not None:
             self._core.feed(claim, now)
         return over
 
-    def tell_all(self, stint: Series, now: float) -> None:
-        """Of what is over, and have back what is not; for the worker itself, which has nothing in hand."""
-        self._give_back(stint.take_behind(stint.index - 1), now)
-        self.tell(stint, now)
+    def give_back(self, stint: Series, now: float) -> None:
+        """Have back what nobody knows to have begun; for the worker itself, which has nothing in hand."""
+        self._give_back(stint.take_behind(max(stint.index, stint.begun) - 1), now)
+
+    def recall_all(self, now: float) -> None:
+        """Let the machine know what each worker has in hand and what is over, and have back what waits behind that."""
+        for series in list(self._crew.series()):
+            self.recall(series, now)
 
     def recall(self, stint: Series, now: float) -> None:
-        """Take back what waits behind the member in hand, and tell all that is known of the others."""
+        """The same for one of them."""
         place = stint.hold()
         behind = stint.take_behind(place)
         self.tell(stint, now)
-        if stint.begun <= place < len(stint.members) and stint.index <= place:
+        if max(stint.begun, stint.told) <= place < len(stint.members):
             self._tell_begin(stint, place, now)
         self._give_back(behind, now)
 
@@ -96,10 +105,13 @@ class Teller:
         self._core.stage(began)
         stint.begun = place + 1
 
-    def _tell_one(self, stint: Series, place: int, at: float) -> None:
+    def _tell_one(self, stint: Series, place: int, now: float) -> None:
         current, outcome = stint.members[place], stint.outcomes[place]
         if place >= stint.begun:
-            self._tell_begin(stint, place, at)
+            self._tell_begin(stint, place, now)
+        if outcome.state != "succeeded":
+            self.recall_all(now)
+        at = self._date(stint.ends[place], now)
         self._core.feed(self._end(current, outcome, at), at, outcome)
         self._core.stage(at)
 

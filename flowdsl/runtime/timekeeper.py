@@ -12,6 +12,7 @@ from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import WATCH, Crew
 from flowdsl.runtime.orders import Errands, Orders
 from flowdsl.runtime.scribe import Scribe
+from flowdsl.runtime.teller import Teller
 from flowdsl.runtime.turns import NEVER, Turns
 
 
@@ -25,6 +26,7 @@ class Timekeeper:
         scribe: Scribe,
         alarm: Alarm,
         executor: threads.ThreadExecutor,
+        teller: Teller,
         turns: Turns,
         errands: Errands,
         give_up: Callable[[BaseException], None],
@@ -34,6 +36,7 @@ class Timekeeper:
         self._scribe = scribe
         self._alarm = alarm
         self._executor = executor
+        self._teller = teller
         self._turns = turns
         self._errands = errands
         self._give_up = give_up
@@ -62,10 +65,10 @@ class Timekeeper:
                 turns.let_in()
             now = core.now()
             looks = now - self._looked >= WATCH / 2
-            if looks:
-                turns.recall(now)
             due = core.scheduler.next_due()
             is_due = due is not None and due <= now
+            if looks or is_due or self._scribe.notes:
+                self._teller.recall_all(now)
             for note in self._scribe.notes.all(now) if is_due else self._scribe.due(now):
                 core.feed(ev.Note(*note), now)
             if is_due:

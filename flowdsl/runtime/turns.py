@@ -70,7 +70,7 @@ class Turns:
         core = self._core
         if self.begun:
             if self.cancels:
-                self.recall(core.now())  # what is in hand has to be known, to be told to end
+                self._teller.recall_all(core.now())  # what is in hand has to be known, to be told to end
             while self.cancels:
                 core.feed(self.cancels.popleft(), core.now())
             return
@@ -90,11 +90,6 @@ class Turns:
             core.feed(ev.Add(chunk), core.now())
             core.commit(core.now())
             chunk = tuple(islice(self._nodes, CHUNK))
-
-    def recall(self, now: float) -> None:
-        """Let the machine know what each worker has in hand, and have back what waits behind that."""
-        for stint in list(self._crew.series()):
-            self._teller.recall(stint, now)
 
     def move_on(self, now: float, stint: Optional[Stint] = None) -> Optional[Orders]:
         """After any input: give out what other executors can take, write, and say what is to be done outside.

@@ -95,6 +95,8 @@ class Workers:
 
     def _work_off(self, slot: Slot, series: Series) -> None:
         """One attempt after the other, until somebody has to hear of them."""
+        if series.outcomes and series.outcomes[-1].state != "succeeded":
+            return  # a stop struck between two lines: it has to be told first
         series.began = monotonic()
         while series.index < series.limit:
             outcome = self._alone(slot, series.members[series.index])
@@ -102,7 +104,7 @@ class Workers:
             now = monotonic()
             series.ends.append(now)
             series.index += 1
-            if now > series.until or outcome.state != "succeeded" or self._core.held:
+            if now > series.until or outcome.state != "succeeded" or self._core.held or self._core.closing:
                 return
 
     def _alone(self, slot: Slot, current: Current) -> Outcome:
@@ -141,11 +143,11 @@ class Workers:
             if stint is None:
                 if claim is not None:
                     core.feed(claim, now)
-            elif core.held and isinstance(stint, Series):
-                self._teller.tell_all(stint, now)
-                slot.stint = None
-            elif self._teller.tell(stint, now, claim):
-                slot.stint = None
+            else:
+                if core.held and isinstance(stint, Series):
+                    self._teller.give_back(stint, now)
+                if self._teller.tell(stint, now, claim):
+                    slot.stint = None
             step = self._hand_out(slot, claim, now)
             orders = turns.move_on(now, slot.stint)
             if isinstance(slot.stint, Series):

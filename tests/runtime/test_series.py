@@ -16,9 +16,9 @@ from flowdsl.engine.check import check_batches
 from flowdsl.executors.current import Current
 from flowdsl.executors.outcome import Outcome
 from flowdsl.runtime import workers
+from flowdsl.runtime.crew import Crew
 from flowdsl.runtime.stint import Series
 from flowdsl.runtime.teller import STOPPED, Teller
-from flowdsl.runtime.turns import Turns
 from flowdsl.storage.journal import read_journal
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -115,28 +115,71 @@ def test_a_stop_between_two_lines_leaves_the_member_in_hand_over() -> None:
         assert one.ends == [ends[0] if ends else 3.0]
 
 
+class Told:
+    """Stands for the machine: what it is told, and in which order."""
+
+    def __init__(self) -> None:
+        self.latest = 0.0
+        self.told: List[str] = []
+        self.crew = Crew(2, lambda slot: None)
+        core: Any = self
+        self.teller = Teller(core, core, self.crew)
+
+    def at(self, moment: float) -> float:
+        return moment
+
+    def stage(self, now: float) -> None:
+        self.latest = max(self.latest, now)
+
+    def feed(self, message: Any, *_: Any) -> None:
+        self.told.append("%s %s" % (type(message).__name__, message.task))
+
+    def feed_run(self, members: List[Current], *_: Any) -> None:
+        self.told += ["Ran %s" % current.task for current in members]
+
+    def worker_with(self, names: str, *outcomes: Outcome) -> Series:
+        """A worker of which so many attempts are over."""
+        one = Series([Current(name, 1) for name in names], None)
+        one.outcomes, one.ends, one.index = list(outcomes), [1.0] * len(outcomes), len(outcomes)
+        self.crew.add().stint = one
+        return one
+
+
+FAILED = Outcome("failed", "raised")
+
+
 def test_what_waits_behind_a_failure_is_given_back_before_that_is_told() -> None:
     """It may be that nothing is to begin after it; then nothing may look as if it had."""
-    told: List[str] = []
+    machine = Told()
+    assert machine.teller.tell(machine.worker_with("abc", FAILED), 2.0)
+    assert machine.told == ["Returned b", "Returned c", "Begun a", "Ended a"]
 
-    class Told:
-        latest = 0.0
-        held = False
 
-        def at(self, moment: float) -> float:
-            return moment
+def test_what_others_have_in_hand_and_what_is_over_is_told_before_a_failure() -> None:
+    """If that stops the run, they are neither cancelled though they were over, nor taken for not begun."""
+    machine = Told()
+    machine.worker_with("xyz", DONE)
+    assert machine.teller.tell(machine.worker_with("a", FAILED), 2.0)
+    assert machine.told == ["Begun a", "Ran x", "Begun y", "Returned z", "Ended a"]
 
-        def stage(self, now: float) -> None:
-            pass
 
-        def feed(self, message: Any, *_: Any) -> None:
-            told.append("%s %s" % (type(message).__name__, message.task))
+def test_before_a_cancel_all_is_told_that_is_over() -> None:
+    """Also of a worker that has nothing left to do and is on its way to its turn."""
+    machine = Told()
+    machine.worker_with("ab", DONE, DONE)
+    machine.teller.recall_all(2.0)
+    assert machine.told == ["Ran a", "Ran b"]
 
-    one = Series([Current(name, 1) for name in "abc"], None)
-    one.outcomes, one.ends, one.index = [Outcome("failed", "raised")], [1.0], 1
-    core: Any = Told()
-    assert Teller(core, core).tell(one, 2.0)
-    assert told == ["Returned b", "Returned c", "Begun a", "Ended a"]
+
+def test_what_is_said_to_have_begun_is_not_given_back() -> None:
+    """A worker of a run that is held comes back just when the timer thread has told of the next one."""
+    machine = Told()
+    one = machine.worker_with("abc", DONE)
+    machine.teller.recall_all(2.0)
+    machine.teller.give_back(one, 2.0)
+    assert not machine.teller.tell(one, 2.0), "it is still to be made"
+    assert machine.told == ["Ran a", "Begun b", "Returned c"]
+    assert [current.task for current in one.members] == ["a", "b"]
 
 
 # ---- runs
@@ -307,6 +350,27 @@ def test_what_members_print_and_say_is_kept_with_each_of_them(flow: Flow, series
     assert max(series) > 1
 
 
+def test_what_a_member_says_once_at_its_begin_is_heard(flow: Flow, series: List[int]) -> None:
+    """It wakes the timer thread, which has to tell that it began before it tells what it said."""
+    said, heard = threading.Event(), threading.Event()
+    quick(flow, "a")
+
+    @flow.task
+    def long() -> None:
+        flowdsl.progress(0.5, "half")
+        said.set()
+        heard.wait(20)
+
+    quick(flow, "b")
+    run = flow.start(display=None, max_workers=1)
+    assert said.wait(20)
+    await_true(lambda: run.snapshot().tasks["long"].progress == 0.5)
+    heard.set()
+    assert run.wait(20)
+    judged(run, 1)
+    assert max(series) > 1
+
+
 def test_a_task_with_a_time_limit_is_in_no_series(flow: Flow, series: List[int]) -> None:
     for number in range(QUICK):
         flow.task("t%03d" % number, timeout=30)(lambda: None)
@@ -341,13 +405,13 @@ def test_a_worker_makes_way_for_the_timer_thread_less_and_less(monkeypatch: pyte
 def test_the_timer_thread_looks_though_every_turn_writes(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was woken at every write and never got the interpreter: once in a tenth of a second instead of in 5 ms."""
     looks: List[float] = []
-    recall = Turns.recall
+    recall_all = Teller.recall_all
 
-    def looked(self: Turns, now: float) -> None:
+    def looked(self: Teller, now: float) -> None:
         looks.append(now)
-        recall(self, now)
+        recall_all(self, now)
 
-    monkeypatch.setattr(Turns, "recall", looked)
+    monkeypatch.setattr(Teller, "recall_all", looked)
     flow.task("t0")(lambda: 0)
     for number in range(1, 6_000):  # diamonds: while two are ready the timer thread is on the watch
         parents = ["t%d" % (number + back) for back in ((-2, -1), (-1,), (-2,))[number % 3]]
