@@ -40,6 +40,12 @@ class Inherit(enum.Enum):
 
 INHERIT = Inherit.INHERIT
 
+
+class OfFlow(str):
+    """The isolation that a flow gives to a task of its own which another flow takes: a run's word goes before it."""
+
+    __slots__ = ()
+
 RUN_WHEN = ("all_succeeded", "all_done", "any_failed")
 ISOLATION = ("thread", "process")
 EXECUTORS = ("threads", "processes", "inline")

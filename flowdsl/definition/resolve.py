@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 from flowdsl.definition.edge import Edge
-from flowdsl.definition.options import INHERIT, Inherit, Retry
+from flowdsl.definition.options import INHERIT, Inherit, OfFlow, Retry
 from flowdsl.definition.parameters import VARIABLE, Parameter
 from flowdsl.definition.spec import Dependency, TaskSpec
 from flowdsl.definition.suggest import did_you_mean
@@ -161,7 +161,9 @@ def _settled(spec: TaskSpec, scope: Scope) -> TaskSpec:
         return spec
     retries = scope.retries if spec.retries is INHERIT else spec.retries
     timeout = scope.timeout if spec.timeout is INHERIT else spec.timeout
-    isolation = (scope.isolation or INHERIT) if spec.isolation is INHERIT else spec.isolation
+    isolation = spec.isolation
+    if isolation is INHERIT and scope.isolation is not None:
+        isolation = OfFlow(scope.isolation)
     defined, settled = (scope.settled or {}).get(spec.name, (None, spec))
     if defined is spec and (settled.retries, settled.timeout, settled.isolation) == (retries, timeout, isolation):
         return settled

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Collection, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 from flowdsl.definition.graph import Edge, Graph
-from flowdsl.definition.options import INHERIT, Inherit, Retry
+from flowdsl.definition.options import INHERIT, Inherit, OfFlow, Retry
 from flowdsl.definition.spec import TaskSpec
 from flowdsl.engine.policy import ONCE, Node, Policy
 from flowdsl.engine.priority import remaining_paths
@@ -30,10 +30,11 @@ class Kinds(NamedTuple):
     default: str  # for tasks without isolation
     process: str = "processes"
     coroutine: str = "async"
+    said: bool = False  # the run itself has said where its tasks run
 
     def of(self, spec: TaskSpec) -> str:
         """The kind for a task: its own word first. A coroutine function that is not to be alone goes to the loop."""
-        if spec.isolation is INHERIT:
+        if spec.isolation is INHERIT or (self.said and type(spec.isolation) is OfFlow):
             kind = self.default
         else:
             kind = self.process if spec.isolation == "process" else self.thread
@@ -48,7 +49,7 @@ def choose_kinds(executor: Any, isolation: Optional[str], flow: Optional[str]) -
     """
     own = {"processes": "threads"}.get(executor, executor) if isinstance(executor, str) else "executor"
     said = isolation or ({"threads": flow, "processes": "process"}.get(executor) if isinstance(executor, str) else None)
-    return Kinds(own, "processes" if said == "process" else own)
+    return Kinds(own, "processes" if said == "process" else own, said=isolation is not None or executor == "processes")
 
 
 def nodes(
@@ -101,8 +102,7 @@ def _policy(
         id(spec.retries),
         spec.timeout,
         spec.uses,
-        spec.isolation,
-        spec.is_async,
+        kinds.of(spec),
         spec.type,
         spec.tags,
     )

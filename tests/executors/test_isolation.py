@@ -222,3 +222,17 @@ def test_a_flow_may_travel_to_a_process_and_be_run_there(log_dir: Path) -> None:
     flow = Flow("outer", isolation="process", log_dir=log_dir)
     flow.task(name="outer")(lambda: inner.run(display=None, x=40)["deeper"])
     assert flow.run(display=None)["outer"] == 42
+
+
+@pytest.mark.parametrize(
+    ("options", "where"), [({}, "process"), ({"isolation": "thread"}, "thread"), ({"executor": "processes"}, "process")]
+)
+def test_a_runs_word_goes_before_that_of_the_flow_which_a_task_comes_from(
+    log_dir: Path, options: Any, where: str
+) -> None:
+    other, flow = Flow("other", isolation="process", log_dir=log_dir), Flow("flow", log_dir=log_dir)
+    far = other.task("far")(os.getpid)
+    flow.task("here", depends_on={"pid": far})(lambda pid: pid)
+    run = flow.run(display=None, **options)
+    assert run["here"] == run["far"]
+    assert (run["far"] == os.getpid()) is (where == "thread")
