@@ -77,11 +77,12 @@ class TaskTable:
         """Join the dependants of these tasks; how many of them have not ended."""
         waiting = 0
         numbers, states, dependants, items = self.number, self.states, self._children, self.maps.items
+        open_states = st.OPEN
         for name in upstream:
             parent = numbers[name]
             if items and parent in items and self.maps.hands_items_to(parent, number):
                 continue  # its items are there
-            if states[parent] not in st.OPEN:
+            if states[parent] not in open_states:
                 self._note(number, parent)
                 continue
             waiting += 1

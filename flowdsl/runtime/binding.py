@@ -48,12 +48,13 @@ def bind(
     for source, _, parameter, path in edges:
         if parameter is None:
             continue
-        if source in values:
+        try:
             value = values[source]
+        except KeyError:
+            value = missing(source)
+        else:
             if path:
                 value = _item(value, path)
-        else:
-            value = missing(source)
         if parameter[0] == "*":
             rest.append(value)
         else:

@@ -90,7 +90,8 @@ def _sources(edges: Sequence[Edge]) -> Tuple[str, ...]:
     """As `Graph.upstream`, which would look up each name again: half a microsecond a task."""
     if len(edges) < 2:
         return (edges[0][0],) if edges else ()
-    return tuple(dict.fromkeys([edge[0] for edge in edges]))
+    names = [edge[0] for edge in edges]
+    return tuple(names if len(set(names)) == len(names) else dict.fromkeys(names))
 
 
 def _policy(
