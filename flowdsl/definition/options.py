@@ -46,6 +46,7 @@ class OfFlow(str):
 
     __slots__ = ()
 
+
 RUN_WHEN = ("all_succeeded", "all_done", "any_failed")
 ISOLATION = ("thread", "process")
 EXECUTORS = ("threads", "processes", "inline")
