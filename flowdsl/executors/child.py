@@ -120,7 +120,7 @@ class WorkerProcess:
         """Kill it and all that it started, wait for the end; its return code, its own if it had one."""
         with self._burial:
             if self.process.returncode is None:
-                kill(self.process, self.mark if self._has_died() else None)
+                kill(self.process, self.mark, self._is_dying)
             return self.process.returncode
 
     def close(self) -> None:
@@ -134,6 +134,10 @@ class WorkerProcess:
         """Close the pipes in a forked process, where nobody else runs and a lock may be held for ever."""
         if not self.is_closed:
             _close(*self._ours)
+
+    def _is_dying(self) -> bool:
+        """Whether it has come to its end by itself: before its children become somebody else's, its pipes close."""
+        return self.is_closed or pipe.is_cut(self.reading) or self._has_died()
 
     def _has_died(self) -> bool:
         if not hasattr(os, "waitid"):

@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from typing import List, Optional
+from typing import Callable, List
 
 import psutil
 
@@ -18,15 +18,16 @@ from flowdsl.executors.surroundings import MARK
 GONE = (psutil.Error, OSError)
 
 
-def kill(process: subprocess.Popen[bytes], mark: Optional[str] = None) -> int:
+def kill(process: subprocess.Popen[bytes], mark: str, is_dying: Callable[[], bool]) -> int:
     """Kill a worker with its group and its descendants, and wait; its return code, its own if it had one.
 
-    With `mark`, look for processes that carry it too: where the worker is dead already, the tree above them is gone.
+    Where the worker is dying by itself, the tree below it breaks up meanwhile: then look for what carries its `mark`
+    too. That is asked when the tree has been walked: what was broken before then shows by then.
     Until the worker is waited for, its process id and that of its group cannot be given to others.
     """
     _signal_group(process.pid, signal.SIGSTOP)
     strays = _stopped_descendants(process.pid)
-    if mark is not None:
+    if is_dying():
         strays += _marked(mark, process.pid)
     for stray in strays:
         with contextlib.suppress(*GONE):

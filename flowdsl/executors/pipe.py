@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import struct
 import sys
 from collections import deque
@@ -51,6 +52,13 @@ def make_pair() -> Pair:
         with contextlib.suppress(OSError):  # the user's share of pipe memory is used up
             fcntl.fcntl(pair.writing, F_SETPIPE_SZ, ROOM)
     return pair
+
+
+def is_cut(end: int) -> bool:
+    """Whether nobody holds the writing end any more, though there may be something left to read."""
+    look = select.poll()
+    look.register(end, 0)
+    return bool(look.poll(0))
 
 
 # ---- the worker's side: it waits

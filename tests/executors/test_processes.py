@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import signal
@@ -19,6 +20,7 @@ import flowdsl
 from flowdsl import Flow, Retry, RunFailed, TaskResultError
 from flowdsl.engine.check import check_batches
 from flowdsl.executors import processes
+from flowdsl.executors.worker import PR_SET_CHILD_SUBREAPER
 from flowdsl.storage.reading import read_journal
 from tests.executors.hostile import Locked, OpensBadly, Sticky
 from tests.executors.left import alive, running, wait_until
@@ -170,6 +172,22 @@ def test_a_program_that_has_left_session_and_parent_dies_too(flow: Flow, how: st
 
     attempt = row(run(flow), "daemon")
     assert attempt["cause"] == ("timeout" if how == "timeout" else "worker_died")
+    assert running(number) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are found on Linux only")
+def test_a_program_dies_too_when_its_worker_is_dying_and_the_tree_has_broken_up(flow: Flow) -> None:
+    number = "77.%d" % os.getpid()
+
+    @flow.task
+    def breaks_up() -> None:
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0)  # as at its end: orphans go elsewhere,
+        code = "import subprocess, sys; subprocess.Popen(['sleep', sys.argv[1]], start_new_session=True)"
+        subprocess.run([sys.executable, "-c", code, number], check=True)
+        os.closerange(3, 1000)  # and the pipes are closed, but it is not dead yet
+        time.sleep(77)
+
+    assert row(run(flow), "breaks_up")["cause"] == "worker_died"
     assert running(number) == []
 
 
