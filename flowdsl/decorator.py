@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Mapping, Optional, Sequen
 from flowdsl.definition.checks import check_name
 from flowdsl.definition.define import Where
 from flowdsl.definition.dependencies import read_depends_on
+from flowdsl.definition.edge import Edge
 from flowdsl.definition.options import TaskOptions
 from flowdsl.definition.place import Here
-from flowdsl.definition.spec import Dependency
 from flowdsl.errors import DefinitionError, at_the_users_line
 from flowdsl.task import Task
 
@@ -37,7 +37,7 @@ class Decorator:
         find: Callable[[FrameType], Flow],
         name: Optional[str] = None,
         options: TaskOptions = DEFAULTS,
-        written: Sequence[Dependency] = (),
+        written: Sequence[Edge] = (),
     ) -> None:
         self._find = find
         self._name = name
@@ -67,8 +67,10 @@ def decorate(find: Callable[[FrameType], Flow], name: Any, options: Mapping[str,
     `options` are those of `task`, in any number; names that are no option raise ConfigError.
     """
     __tracebackhide__ = True  # IPython and pytest leave such frames out
-    function = None
-    if name is not None and not isinstance(name, str) and callable(name):
+    function: Any = None
+    if isinstance(name, staticmethod):  # which cannot be called before Python 3.10
+        name = name.__func__
+    if isinstance(name, classmethod) or (name is not None and not isinstance(name, str) and callable(name)):
         function, name = name, None
     said = {option: value for option, value in options.items() if value is not UNSAID.get(option, UNSAID)}
     try:

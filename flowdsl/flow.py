@@ -19,6 +19,7 @@ from typing import (
 
 from flowdsl.decorator import decorate
 from flowdsl.definition.checks import check_count, check_flag, check_name
+from flowdsl.definition.counted import counted
 from flowdsl.definition.graph import build_graph
 from flowdsl.definition.options import INHERIT, FlowOptions, Inherit, check_workers
 from flowdsl.definition.resolve import Scope
@@ -256,7 +257,7 @@ class Flow(NamedTasks):
 
     def __repr__(self) -> str:
         count = len(self)
-        text = "flow %r: %s" % (self.name, "1 task" if count == 1 else "%d tasks" % count)
+        text = "flow %r: %s" % (self.name, counted(count, "task"))
         try:
             self.build()
         except DefinitionError as exc:

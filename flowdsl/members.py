@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, List, Mapping, 
 from weakref import ReferenceType, ref
 
 from flowdsl.definition.define import define
+from flowdsl.definition.edge import Edge
 from flowdsl.definition.options import TaskOptions
 from flowdsl.definition.place import shell_of, standing
-from flowdsl.definition.spec import Dependency, TaskSpec
+from flowdsl.definition.spec import TaskSpec
 from flowdsl.engine.states import REUSED, SUCCEEDED
 from flowdsl.task import Task
 
@@ -84,7 +85,7 @@ class Members:
         function: Callable[..., Any],
         name: Optional[str],
         options: TaskOptions,
-        written: Sequence[Dependency],
+        written: Sequence[Edge],
         frame: FrameType,
     ) -> Task[Any, Any]:
         """Define a task, in the place of an earlier one of its name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import ContextManager, List, NoReturn, Sequence
 
+from flowdsl.definition.counted import counted
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.events import Batch
 from flowdsl.engine.snapshot import Snapshot, fold
@@ -67,7 +68,7 @@ class PastRun(Recorded):
         tasks = sum(
             row.map_index is None for row in self._snapshot.tasks.values()
         )  # items are none, as in a live run's
-        return f"<PastRun{which} of flow {self.flow!r}: {self.state}, {tasks} tasks>"
+        return f"<PastRun{which} of flow {self.flow!r}: {self.state}, {counted(tasks, 'task')}>"
 
     # ---- where it is kept
 

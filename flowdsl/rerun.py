@@ -7,6 +7,7 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Set, 
 
 from flowdsl.definition.alike import alike
 from flowdsl.definition.checks import check_flag, refuse_unknown
+from flowdsl.definition.counted import counted
 from flowdsl.definition.edge import Edge
 from flowdsl.definition.graph import Graph, check_inputs
 from flowdsl.definition.options import RUN_CHECKS, RunOptions
@@ -49,9 +50,8 @@ class RerunPlan:
 
     def __repr__(self) -> str:
         which = "run" if options.stable_repr else "run %r" % self.run_id
-        return "%s again: %d of %d tasks\n  %s" % (
-            which, len(self.again), len(self.graph), self.line.replace("; ", "\n  ")
-        )  # fmt: skip
+        tasks = counted(len(self.graph), "task")
+        return "%s again: %d of %s\n  %s" % (which, len(self.again), tasks, self.line.replace("; ", "\n  "))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, Any]:
         from flowdsl.views.static import plan_bundle

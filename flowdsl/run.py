@@ -24,6 +24,7 @@ from typing import (
 )
 
 from flowdsl.abandoned import warn_of
+from flowdsl.definition.counted import counted
 from flowdsl.definition.graph import Graph
 from flowdsl.definition.options import RunOptions
 from flowdsl.definition.suggest import did_you_mean
@@ -344,4 +345,4 @@ class Run(Recorded):
 
     def __repr__(self) -> str:
         which = "" if options.stable_repr else " %r" % self.id
-        return "<Run%s of flow %r: %s, %d tasks>" % (which, self.flow, self.state, len(self.graph))
+        return "<Run%s of flow %r: %s, %s>" % (which, self.flow, self.state, counted(len(self.graph), "task"))

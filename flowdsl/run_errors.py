@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple, TypeVar
 
+from flowdsl.definition.counted import counted
 from flowdsl.engine import states as st
 from flowdsl.engine.failures import Failure
 from flowdsl.engine.maps import split
@@ -73,7 +74,7 @@ def _headline(run: Run, found: Tuple[Failure, ...]) -> str:
     which = "run" if options.stable_repr else "run %r" % run.id
     line = "%s of flow %r %s" % (which, run.flow, run.state)
     if found:
-        return "%s: %d of %d tasks failed" % (line, len(found), len(snapshot.tasks))
+        return "%s: %d of %s failed" % (line, len(found), counted(len(snapshot.tasks), "task"))
     return "%s: %s" % (line, st.CAUSES.get(snapshot.cause, snapshot.cause)) if snapshot.cause else line
 
 

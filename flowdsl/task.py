@@ -7,7 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Dict, Generic, List, Mapping, Optional, Tuple, TypeVar
 
 from flowdsl.definition.checks import refuse
-from flowdsl.definition.spec import Dependency, TaskSpec
+from flowdsl.definition.edge import Edge
+from flowdsl.definition.spec import TaskSpec
 
 if TYPE_CHECKING:
     from typing_extensions import ParamSpec
@@ -96,9 +97,9 @@ class Task(Generic[P, R]):
             refuse(self, "targets", options["targets"], "does not belong here, the task is the target; use flow.run")
         return {**options, "targets": self.name}
 
-    def as_dependency(self) -> Dependency:
+    def as_dependency(self) -> Edge:
         """This task as an entry of `depends_on`."""
-        return Dependency(self.name, owner=self.flow)
+        return Edge(self.name, owner=self.flow)
 
     def __getitem__(self, key: Any) -> Item:
         return Item(self, (key,))
@@ -121,7 +122,7 @@ class Task(Generic[P, R]):
 
 def _needs(spec: TaskSpec, flow: Flow) -> List[str]:
     """What a task needs as far as that can be told without building a graph."""
-    said = [dependency.task for dependency in spec.depends_on]
+    said = [dependency.source for dependency in spec.depends_on]
     taken = [one.name for one in spec.parameters if not one.has_default and one.name in flow and one.name != spec.name]
     return list(dict.fromkeys([*said, *taken]))
 
@@ -147,7 +148,7 @@ class Item:
         self.task = task
         self.path = path
 
-    def as_dependency(self) -> Dependency:
+    def as_dependency(self) -> Edge:
         """This item as an entry of `depends_on`."""
         return self.task.as_dependency()._replace(path=self.path)
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from flowdsl.analysis.schema import OF_A_RUN, build_frame, columns
 from flowdsl.analysis.summary import summary_frame, summary_html
+from flowdsl.definition.counted import counted
 from flowdsl.engine.snapshot import Snapshot, TaskRow
 
 __all__ = ["History", "durations_frame"]
@@ -92,7 +93,7 @@ class History:
 
     def __repr__(self) -> str:
         runs, tasks = len(self.runs), self.tasks["task"].nunique()
-        return f"<History of flow {self.flow!r}: {runs} run{'s' * (runs != 1)}, {tasks} task{'s' * (tasks != 1)}>"
+        return f"<History of flow {self.flow!r}: {counted(runs, 'run')}, {counted(tasks, 'task')}>"
 
     def _repr_html_(self) -> Any:
         return summary_html(self.runs)

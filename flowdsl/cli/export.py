@@ -9,6 +9,7 @@ from typing import Optional
 import click
 
 from flowdsl.cli.source import one_line
+from flowdsl.definition.counted import counted
 from flowdsl.errors import DefinitionError
 from flowdsl.export import exported
 from flowdsl.loading import Loaded, load
@@ -50,4 +51,4 @@ def _told(output: str, loaded: Loaded) -> str:
     if missing:
         how = "the notebook makes them in a way that its code does not tell"
         raise DefinitionError("%s lacks the tasks %s: %s" % (output, ", ".join(missing), how))
-    return "%s: %d tasks" % (output, sum(found.values()))
+    return "%s: %s" % (output, counted(sum(found.values()), "task"))

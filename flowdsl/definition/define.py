@@ -6,12 +6,13 @@ from typing import Any, Callable, Optional, Sequence
 
 from flowdsl.definition.checks import check_name
 from flowdsl.definition.dependencies import fit
+from flowdsl.definition.edge import Edge
 from flowdsl.definition.fanout import check_map
 from flowdsl.definition.function import check_function, first_line, is_async, name_of
 from flowdsl.definition.options import TaskOptions
 from flowdsl.definition.parameters import parameters_of
 from flowdsl.definition.place import Place
-from flowdsl.definition.spec import Dependency, TaskSpec
+from flowdsl.definition.spec import TaskSpec
 
 __all__ = ["Where", "define"]
 
@@ -20,7 +21,7 @@ def define(
     function: Callable[..., Any],
     name: Optional[str],
     options: TaskOptions,
-    written: Sequence[Dependency],
+    written: Sequence[Edge],
     *,
     home: Any,
     place: Place,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from flowdsl.definition.checks import refuse
+from flowdsl.definition.edge import Edge
 from flowdsl.definition.parameters import VAR_KEYWORD, VAR_POSITIONAL, VARIABLE, Parameter
-from flowdsl.definition.spec import Dependency
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import ConfigError, CycleError
 
@@ -17,9 +17,9 @@ Named = Mapping[str, Parameter]
 FORMS = "give a task, the name of one, a list of those, or {parameter: task}"
 
 
-def read_depends_on(value: Any, where: object) -> List[Dependency]:
+def read_depends_on(value: Any, where: object) -> List[Edge]:
     """The dependencies as written; a str is one name, never its characters."""
-    found: List[Dependency] = []
+    found: List[Edge] = []
     if value is not None:
         for item in value if isinstance(value, (list, tuple)) else (value,):
             if isinstance(item, dict):
@@ -29,26 +29,26 @@ def read_depends_on(value: Any, where: object) -> List[Dependency]:
     return found
 
 
-def _taken_by(parameter: Any, source: Any, where: object) -> Dependency:
+def _taken_by(parameter: Any, source: Any, where: object) -> Edge:
     if not isinstance(parameter, str):
         refuse(where, "depends_on", {parameter: source}, "has a key that is no parameter; write {parameter: task}")
     return _one(source, where)._replace(parameter=parameter)
 
 
-def _one(item: Any, where: object) -> Dependency:
+def _one(item: Any, where: object) -> Edge:
     if isinstance(item, str):
-        return Dependency(item)
+        return Edge(item)
     as_dependency = getattr(type(item), "as_dependency", None)  # a Task, or an item of one
     if as_dependency is not None:
-        dependency: Dependency = as_dependency(item)
+        dependency: Edge = as_dependency(item)
         return dependency
     why = "is a function but not a task; put @task above it" if callable(item) else "is not a dependency; " + FORMS
     return refuse(where, "depends_on", item, why)
 
 
 def fit(
-    written: Sequence[Dependency], parameters: Sequence[Parameter], name: str, home: Any, where: object
-) -> Tuple[Dependency, ...]:
+    written: Sequence[Edge], parameters: Sequence[Parameter], name: str, home: Any, where: object
+) -> Tuple[Edge, ...]:
     """The dependencies of the task `name` of flow `home`, each with the parameter that takes it and none twice."""
     named = {parameter.name: parameter for parameter in parameters if parameter.kind not in VARIABLE}
     _refuse_itself(name, named, written, home)
@@ -59,14 +59,14 @@ def fit(
     found = _Fitted(where)
     for task, parameter, path, owner in written:
         taker = _taker(task, parameter, path, named, star, keywords, where)
-        found.add(Dependency(task, taker, path, None if owner is home else owner))
+        found.add(Edge(task, taker, path, None if owner is home else owner))
     return found.without_doubles()
 
 
 def _taker(
     task: str, parameter: Optional[str], path: Any, named: Named, star: Optional[str], keywords: bool, where: object
 ) -> Optional[str]:
-    """The parameter that takes the result, in the form of `Dependency.parameter`."""
+    """The parameter that takes the result, in the form of `Edge.parameter`."""
     if parameter is not None:
         if parameter in named or keywords:
             return parameter
@@ -87,11 +87,11 @@ class _Fitted:
 
     def __init__(self, where: object) -> None:
         self.where = where
-        self.takers: Dict[str, Dependency] = {}
-        self.found: Dict[Any, Dependency] = {}
+        self.takers: Dict[str, Edge] = {}
+        self.found: Dict[Any, Edge] = {}
         self.passing: Set[Any] = set()  # tasks whose results some parameter takes
 
-    def add(self, dependency: Dependency) -> None:
+    def add(self, dependency: Edge) -> None:
         task, parameter, path, owner = dependency
         source = (task, id(owner))
         if parameter is None:
@@ -103,15 +103,15 @@ class _Fitted:
             if other != dependency:
                 raise ConfigError(
                     "%s: parameter %r cannot take both %r and %r; take one of them out of depends_on"
-                    % (self.where, parameter, other.task, task)
+                    % (self.where, parameter, other.source, task)
                 )
         self.found.setdefault((source, parameter, repr(path) if path else ""), dependency)
 
-    def without_doubles(self) -> Tuple[Dependency, ...]:
+    def without_doubles(self) -> Tuple[Edge, ...]:
         return tuple(d for key, d in self.found.items() if d.parameter is not None or key not in self.passing)
 
 
-def _refuse_itself(name: str, named: Named, written: Sequence[Dependency], home: Any) -> None:
+def _refuse_itself(name: str, named: Named, written: Sequence[Edge], home: Any) -> None:
     for task, _, _, owner in written:
         if task == name and (owner is None or owner is home):
             raise CycleError("task %r depends on itself; take it out of depends_on" % name, (name, name))

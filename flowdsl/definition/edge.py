@@ -1,4 +1,4 @@
-"""The parts of a graph: an edge, and an input that a run is given."""
+"""The parts of a graph: an edge into a task, and an input that a run is given."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ __all__ = ["Edge", "Input"]
 
 
 class Edge(NamedTuple):
-    """One edge: `target` waits for `source`, and `parameter` takes its result (see `Dependency` for the forms)."""
+    """What one task waits for: the task `source`, whose result one of its parameters may take.
+
+    `parameter` is what takes the result: a parameter's name, ``"*args"`` (star and name) for one of the values of a
+    parameter like `*args`, a name of its own for `**kwargs`; None is order-only. `path` holds keys into the result:
+    ``split["train"]`` has ``("train",)``. `owner` is the flow of a task object of another flow, else None.
+    """
 
     source: str
-    target: str
-    parameter: Optional[str] = None  # None: order-only
-    path: Tuple[Any, ...] = ()  # keys into the result
+    parameter: Optional[str] = None
+    path: Tuple[Any, ...] = ()
+    owner: Optional[Any] = None
 
 
 class Input(NamedTuple):

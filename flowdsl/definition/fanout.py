@@ -6,19 +6,17 @@ from typing import Dict, List, Mapping, Sequence, Tuple
 
 from flowdsl.definition.edge import Edge
 from flowdsl.definition.parameters import VARIABLE, Parameter
-from flowdsl.definition.spec import Dependency, TaskSpec
+from flowdsl.definition.spec import TaskSpec
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import ConfigError, GraphError
 
 __all__ = ["check_map", "item_sources"]
 
 
-def check_map(
-    names: Sequence[str], parameters: Sequence[Parameter], depends_on: Sequence[Dependency], where: object
-) -> None:
+def check_map(names: Sequence[str], parameters: Sequence[Parameter], depends_on: Sequence[Edge], where: object) -> None:
     """Raise ConfigError for a name that is neither a parameter nor (that is for the graph to refuse) a dependency."""
     known = [parameter.name for parameter in parameters if parameter.kind not in VARIABLE]
-    ordered = {dependency.task for dependency in depends_on if dependency.parameter is None}
+    ordered = {dependency.source for dependency in depends_on if dependency.parameter is None}
     for name in names:
         if name not in known and name not in ordered:
             advice = "its parameters are: " + ", ".join(known) if known else "it takes no parameters"

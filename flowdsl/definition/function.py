@@ -17,6 +17,12 @@ GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 def check_function(function: Any, where: object) -> None:
     """Raise DefinitionError for what cannot be called, a generator function, and an undecorated method."""
+    if isinstance(function, classmethod):
+        name = function.__func__.__name__
+        raise DefinitionError(
+            "%s: %s is a class method, and no class is there yet; make a task of the bound method: task(TheClass.%s)"
+            % (where, name, name)
+        )
     if not callable(function):
         raise DefinitionError("%s: %s cannot be called; put @task above a function" % (where, shown(function)))
     if _is_generator(function):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Collection, Dict, FrozenSet, Iterator, Mapping, Optional, Sequence, Tuple
 
+from flowdsl.definition.counted import counted
 from flowdsl.definition.edge import Edge, Input
 from flowdsl.definition.fanout import item_sources
 from flowdsl.definition.growing import growing
@@ -67,7 +68,7 @@ class Graph:
         return self.tasks[name]
 
     def __repr__(self) -> str:
-        return "Graph of flow %r: %d tasks" % (self.flow, len(self))
+        return "Graph of flow %r: %s" % (self.flow, counted(len(self), "task"))
 
 
 def _turned(edges: Mapping[str, Tuple[Edge, ...]]) -> Dict[str, Tuple[str, ...]]:

@@ -25,7 +25,7 @@ def needed(specs: Mapping[str, TaskSpec], given: Collection[str]) -> List[str]:
 def _sources(spec: TaskSpec, known: Mapping[str, TaskSpec]) -> List[str]:
     """The tasks of the same flow that this one waits for; names that nothing defines are left out."""
     bound = {dependency.parameter for dependency in spec.depends_on}
-    found = [dependency.task for dependency in spec.depends_on if dependency.owner is None]
+    found = [dependency.source for dependency in spec.depends_on if dependency.owner is None]
     for name, kind, has_default, _ in spec.parameters:
         if not has_default and kind not in VARIABLE and name not in bound:
             found.append(name)

@@ -6,12 +6,12 @@ This is on the way to each run, so the loop over the tasks does as little as it 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
+from typing import Any, Collection, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 from flowdsl.definition.edge import Edge
 from flowdsl.definition.options import INHERIT, Inherit, OfFlow, Retry
 from flowdsl.definition.parameters import VARIABLE, Parameter
-from flowdsl.definition.spec import Dependency, TaskSpec
+from flowdsl.definition.spec import TaskSpec
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import GraphError
 
@@ -75,16 +75,19 @@ class Resolution:
 
     def _incoming(self, name: str, spec: TaskSpec, scope: Scope) -> Tuple[Edge, ...]:
         """The edges into one task; its other parameters are inputs."""
+        written = spec.depends_on
         found: List[Edge] = []
         bound: Collection[Optional[str]] = ()
+        known, specs = scope.specs, self.specs
         if spec.uses:
             self._check_limits(spec, scope)
         if spec.map:
             self.mapped.add(name)
-        if spec.depends_on:
-            found = [self._edge(dependency, spec, scope) for dependency in spec.depends_on]
-            bound = {edge[2] for edge in found}
-        known, specs = scope.specs, self.specs
+        if written:
+            for source, _, _, owner in written:
+                if source not in specs or source not in known or owner is not None or self._strangers:
+                    self._reach_written(source, owner, spec, scope)
+            bound = {edge[1] for edge in written}
         for parameter in spec.parameters:
             source, kind, has_default, _ = parameter
             if source in bound or kind in VARIABLE:
@@ -94,18 +97,16 @@ class Resolution:
                 continue
             if source not in specs or self._strangers:
                 self._reach(source, scope)
-            found.append(_new(Edge, (source, name, source, ())))
-        return tuple(found)
+            found.append(_new(Edge, (source, source, (), None)))
+        return (*written, *found) if found else written
 
-    def _edge(self, dependency: Dependency, spec: TaskSpec, scope: Scope) -> Edge:
-        source, parameter, path, owner = dependency
+    def _reach_written(self, source: str, owner: Any, spec: TaskSpec, scope: Scope) -> None:
+        """The task that `depends_on` of another one names, in the flow `owner` if it says so."""
         if owner is not None:
             scope = self._scope_of(owner.scope)
         if source not in scope.specs:
             raise _unknown(spec, source, scope, foreign=owner is not None)
-        if source not in self.specs or self._strangers or owner is not None:
-            self._reach(source, scope)
-        return _new(Edge, (source, spec.name, parameter, path))
+        self._reach(source, scope)
 
     def _scope_of(self, scope: Scope) -> Scope:
         if scope.specs is self.home.specs:

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Callable, NamedTuple, Optional, Tuple, Union
+from typing import Any, Callable, Optional, Tuple, Union
 
+from flowdsl.definition.edge import Edge
 from flowdsl.definition.options import Inherit, Retry
 from flowdsl.definition.parameters import Parameter
 from flowdsl.definition.place import Place
 
-__all__ = ["Dependency", "Parameter", "Place", "TaskSpec"]
-
-
-class Dependency(NamedTuple):
-    """One dependency as written.
-
-    `parameter` is what takes the result: a parameter's name, ``"*args"`` (star and name) for one of the values of a
-    parameter like `*args`, a name of its own for `**kwargs`; None is order-only. `path` holds keys into the result:
-    ``split["train"]`` has ``("train",)``. `owner` is the flow of a task object of another flow, else None.
-    """
-
-    task: str
-    parameter: Optional[str] = None
-    path: Tuple[Any, ...] = ()
-    owner: Optional[Any] = None
+__all__ = ["Parameter", "Place", "TaskSpec"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,7 +41,7 @@ class TaskSpec:
     name: str
     function: Callable[..., Any]
     parameters: Tuple[Parameter, ...]
-    depends_on: Tuple[Dependency, ...]
+    depends_on: Tuple[Edge, ...]  # as written
     retries: Union[Retry, Inherit]
     timeout: Union[float, Inherit, None]  # seconds
     isolation: Union[str, Inherit]

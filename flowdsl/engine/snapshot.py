@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Set, Tuple
 
+from flowdsl.definition.counted import counted
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.events import Batch, Event
@@ -103,7 +104,7 @@ class Snapshot:
             self.ended_at = at
 
     def __repr__(self) -> str:
-        return f"<Snapshot of run {self.run_id!r}: {self.state}, {len(self.tasks)} tasks>"
+        return f"<Snapshot of run {self.run_id!r}: {self.state}, {counted(len(self.tasks), 'task')}>"
 
 
 def fold(batches: Iterable[Batch], *, run_id: str = "", flow: str = "") -> Snapshot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Dict, List, Mapping, NamedTuple, Set
 
+from flowdsl.definition.counted import counted
 from flowdsl.engine import states as st
 from flowdsl.orchestrator.order import Edges, dependencies_first, turned
 from flowdsl.orchestrator.parts import Parts
@@ -65,8 +66,8 @@ class Report:
     def __repr__(self) -> str:
         faults = [found.text for found in self.findings if found.kind in FAULTS]
         more = len(self.findings) - len(faults)
-        head = "sound" if not faults else "%d faults" % len(faults) if len(faults) > 1 else "1 fault"
-        tail = "; %d remark%s" % (more, "s" * (more != 1)) if more else ""
+        head = counted(len(faults), "fault") if faults else "sound"
+        tail = "; " + counted(more, "remark") if more else ""
         return "\n  - ".join([head + tail + (":" if faults else ""), *faults])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, List, Optional, Sequence, Union
 
 from flowdsl.definition.checks import refuse
+from flowdsl.definition.counted import counted
 from flowdsl.errors import FlowError
 from flowdsl.orchestrator import documentation_blocks as doc
 from flowdsl.orchestrator.documentation_check import DocumentationOutdated, differences
@@ -128,6 +129,5 @@ class DocumentationOrchestrator:
         return body_html(self.blocks())
 
     def __repr__(self) -> str:
-        return "<DocumentationOrchestrator of flow %r: %d tasks>" % (
-            self._documented().graph.flow, len(self._documented().graph)
-        )  # fmt: skip
+        graph = self._documented().graph
+        return "<DocumentationOrchestrator of flow %r: %s>" % (graph.flow, counted(len(graph), "task"))

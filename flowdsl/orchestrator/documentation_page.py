@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Iterator, List, Mapping, NamedTuple, Sequence
 
 from flowdsl.definition import graph as definition
+from flowdsl.definition.counted import counted
 from flowdsl.orchestrator import documentation_blocks as doc
 from flowdsl.orchestrator.documentation_blocks import Block, Line
 from flowdsl.orchestrator.documentation_glossary import STATES
@@ -44,7 +45,7 @@ def blocks_of(graph: Any, defaults: Defaults, runs: Sequence[Any]) -> List[Block
     for name in names[:MOST]:
         found += section(name, graph, statistics)
     if len(names) > MOST:
-        found.append(doc.Paragraph((doc.text("and %d more tasks" % (len(names) - MOST)),)))
+        found.append(doc.Paragraph((doc.text("and " + counted(len(names) - MOST, "more task")),)))
     found += _past(graph, runs, statistics)
     found += _glossary()
     return found
@@ -55,13 +56,13 @@ def blocks_of(graph: Any, defaults: Defaults, runs: Sequence[Any]) -> List[Block
 
 def _summary(graph: Any) -> Line:
     tasks, inputs = len(graph.tasks), len(graph.inputs)
-    counted = "%d task%s, %d input%s" % (tasks, "s" * (tasks != 1), inputs, "s" * (inputs != 1))
+    holds = "%s, %s" % (counted(tasks, "task"), counted(inputs, "input"))
     ends = [name for name in graph.targets if name in graph.tasks]
     if not ends:
-        return (doc.text(counted + "."),)
+        return (doc.text(holds + "."),)
     more = (doc.text(" and %d more" % (len(ends) - 8)),) if len(ends) > 8 else ()
     return (
-        doc.text(counted + ". It ends with "),
+        doc.text(holds + ". It ends with "),
         *doc.joined(task_link(name) for name in ends[:8]),
         *more,
         doc.text("."),
@@ -86,7 +87,7 @@ def _picture(graph: Any) -> doc.Picture:
             targets.append((box.id, "inputs"))
         else:
             targets.append((box.id, anchor_of(box.members[0]) if len(box.members) == 1 else "tasks"))
-    return doc.Picture(graph, tuple(targets), "graph of the flow: %d tasks" % len(graph.tasks))
+    return doc.Picture(graph, tuple(targets), "graph of the flow: " + counted(len(graph.tasks), "task"))
 
 
 def _inputs(graph: Any) -> Iterator[Block]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Sequence
 
+from flowdsl.definition.counted import counted
 from flowdsl.engine import states as st
 from flowdsl.engine.policy import Node, Policy
 from flowdsl.engine.priority import remaining_paths
@@ -57,10 +58,10 @@ class Optimisation(NamedTuple):
     def __repr__(self) -> str:
         shown = ", ".join(self.order[:10]) + (", ..." if len(self.order) > 10 else "")
         if options.stable_repr:
-            return "%d tasks: %s" % (len(self.order), shown or "none")
+            return "%s: %s" % (counted(len(self.order), "task"), shown or "none")
         times = tuple(map(seconds_text, (self.expected_s, self.unordered_s, self.saves_s)))
         expected = "expected: %s s instead of %s s, saves %s s" % times
-        return "%d tasks: %s\n%s" % (len(self.order), shown or "none", expected)
+        return "%s: %s\n%s" % (counted(len(self.order), "task"), shown or "none", expected)
 
 
 def optimise(parts: Parts) -> Optimisation:

@@ -45,7 +45,7 @@ def bind(
     """
     rest: List[Any] = []
     named: Dict[str, Any] = {}
-    for source, _, parameter, path in edges:
+    for source, parameter, path, _ in edges:
         if parameter is None:
             continue
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any, Iterable
 
+from flowdsl.definition.counted import counted
 from flowdsl.settings import options
 from flowdsl.views.details import options_text, signature
 from flowdsl.views.escape import esc, esc_lines, shorten
@@ -39,6 +40,7 @@ def broken_flow_card(flow: str, names: Iterable[str], count: int, fault: str) ->
     shown = ", ".join(esc(shorten(name, 40)) for name in islice(names, _NAMES))
     more = f" and {count - _NAMES:,} more" if count > _NAMES else ""
     head = f"<b>{esc(shorten(flow, 60))}</b> {pill(look('failed')._replace(word='cannot run'))}"
-    tasks = f'<div><span style="color:{GREY}">{count:,} tasks</span> {shown}{more}</div>'
+    many = counted(count, "task")
+    tasks = f'<div><span style="color:{GREY}">{many}</span> {shown}{more}</div>'
     why = f'<div style="white-space:pre-wrap;overflow-wrap:anywhere">{esc_lines(fault[:2000])}</div>'
     return f"<div><div>{head}</div>{why}{tasks}</div>"

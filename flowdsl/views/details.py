@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any, List, Mapping, Sequence, Tuple
 
+from flowdsl.definition.counted import counted
 from flowdsl.views.escape import clean, esc, safe_repr, shorten
 from flowdsl.views.palette import GREY, INK, STALE
 from flowdsl.views.table import html_table
@@ -26,12 +27,11 @@ def details_html(graph: Any, limit: int = MOST_ROWS) -> str:
     kept = [at for at in range(len(heads)) if at == 0 or any(row[at] for row in rows)]
     table = html_table([heads[at] for at in kept], [[row[at] for at in kept] for row in rows], len(kept) - 1)
     left = len(graph.tasks) - len(names)
-    more = f'<div style="color:{GREY}">and {left:,} more tasks</div>' if left else ""
+    more = '<div style="color:%s">and %s</div>' % (GREY, counted(left, "more task")) if left else ""
     if len(names) <= _OPEN_ROWS:
         return table + more
-    return (
-        f'<details><summary style="color:{GREY}">{len(graph.tasks):,} tasks in a table</summary>{table}{more}</details>'
-    )
+    summary = '<summary style="color:%s">%s in a table</summary>' % (GREY, counted(len(graph.tasks), "task"))
+    return f"<details>{summary}{table}{more}</details>"
 
 
 def _cells(name: str, graph: Any) -> Tuple[str, ...]:

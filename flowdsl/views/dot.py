@@ -10,6 +10,7 @@ from collections import OrderedDict
 from types import MappingProxyType
 from typing import Any, Dict, FrozenSet, List, Mapping, Optional
 
+from flowdsl.definition.counted import counted
 from flowdsl.views.digraph import dot_source, stale_of
 from flowdsl.views.drawing import MANY_BOXES, Box, Drawing, drawing
 from flowdsl.views.faces import Face, counts_columns, faces
@@ -95,7 +96,7 @@ def _rendered(picture: Drawing, source: str, tall: FrozenSet[str]) -> Optional[s
         data = render(program, source)
         try:
             if data:
-                return adopt(data, ids, tall, f"flow {picture.flow}: {picture.tasks} tasks")
+                return adopt(data, ids, tall, f"flow {picture.flow}: {counted(picture.tasks, 'task')}")
         except Rubbish:
             continue
     return None

@@ -15,6 +15,7 @@ from typing import (
     Tuple,
 )
 
+from flowdsl.definition.counted import counted
 from flowdsl.views.escape import clean, shorten
 
 __all__ = ["FEW_BOXES", "MANY_BOXES", "PILED", "Arrow", "Box", "Drawing", "Group", "drawing"]
@@ -91,7 +92,7 @@ def _one_by_one(graph: Any, limit: int) -> Drawing:
     boxes += [_task(ids[name], name, graph, groups.get(_tag(graph.tasks[name]), "")) for name in graph.tasks]
     arrows = [Arrow(f"n{at}", ids[task], False) for at, one in enumerate(wanted) for task in one.tasks if task in ids]
     arrows += [
-        Arrow(ids[edge.source], ids[edge.target], edge.parameter is None, _item(edge.path))
+        Arrow(ids[edge.source], ids[name], edge.parameter is None, _item(edge.path))
         for name in graph.tasks
         for edge in graph.edges[name]
         if edge.source in ids
@@ -160,7 +161,7 @@ def _stacked(graph: Any, key: _Key, note: str) -> Drawing:
     boxes = tuple(_stack(ids[found], found, names, graph) for found, names in members.items())
     arrows = _arrows_between(graph, {name: ids[found] for found, names in members.items() for name in names})
     n = len(graph.tasks)
-    return Drawing(clean(graph.flow), boxes, arrows, n, f"{n:,} tasks, put together {note}")
+    return Drawing(clean(graph.flow), boxes, arrows, n, f"{counted(n, 'task')}, put together {note}")
 
 
 def _stack(ident: str, found: Hashable, names: List[str], graph: Any) -> Box:

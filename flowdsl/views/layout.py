@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import AbstractSet, Dict, List, Sequence, Tuple
 
+from flowdsl.definition.counted import counted
 from flowdsl.views.bands import FRAME_PAD, FRAME_TOP, Frame, bands_of, frames_of
 from flowdsl.views.drawing import Box, Drawing
 from flowdsl.views.escape import columns, esc
@@ -81,7 +82,7 @@ def layered_svg(picture: Drawing, tall: AbstractSet[str] = frozenset()) -> str:
     if picture.note:
         body.append(text_mark(across / 2, down + 8, 11, GREY, esc(picture.note)))
         across, down = max(across, 6.2 * columns(picture.note)), down + 14
-    return root(across, down, "".join(body), f"flow {picture.flow}: {picture.tasks} tasks")
+    return root(across, down, "".join(body), f"flow {picture.flow}: {counted(picture.tasks, 'task')}")
 
 
 def _least(box: Box, tall: AbstractSet[str]) -> int:

@@ -41,7 +41,7 @@ def shape_of(snapshot: Any) -> Shape:
         flow=snapshot.flow,
         tasks={name: LoggedTask(name, row.tags, _mapped(row), _named(row.action)) for name, row in rows.items()},
         edges={
-            name: tuple(Edge(source, name, _SOME) for source in row.upstream if source in rows and source != name)
+            name: tuple(Edge(source, _SOME) for source in row.upstream if source in rows and source != name)
             for name, row in rows.items()
         },
         inputs={},

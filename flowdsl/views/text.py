@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set, Tuple
 
+from flowdsl.definition.counted import counted
 from flowdsl.views.escape import clean, columns, shorten
 from flowdsl.views.palette import STALE, counts_text, look
 
@@ -41,7 +42,7 @@ def tree(graph: Any, states: Optional[Mapping[str, str]] = None) -> str:
         del lines[_LINES:]
     left = len(graph.tasks) - len(written)
     if left or stack:
-        lines.append(f"\u2026 and {left:,} more tasks")
+        lines.append(f"\u2026 and {counted(left, 'more task')}")
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from tests.definition.specs import spec
 
 
 def taken(function: Callable[..., Any], depends_on: Any) -> List[Tuple[str, Optional[str]]]:
-    return [(dependency.task, dependency.parameter) for dependency in spec(function, "it", depends_on).depends_on]
+    return [(dependency.source, dependency.parameter) for dependency in spec(function, "it", depends_on).depends_on]
 
 
 def test_nothing_is_no_dependency() -> None:
@@ -85,7 +85,7 @@ def test_two_items_of_one_result_go_to_two_parameters() -> None:
     flow = Flow("items")
     split = flow.task("split")(dict)
     task = flow.task("fit", depends_on={"train": split["train"], "test": split["test"][0]})(lambda train, test: 1)
-    assert [(d.task, d.parameter, d.path) for d in task.spec.depends_on] == [
+    assert [(d.source, d.parameter, d.path) for d in task.spec.depends_on] == [
         ("split", "train", ("train",)),
         ("split", "test", ("test", 0)),
     ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
 
-from flowdsl import DefinitionError
+from flowdsl import DefinitionError, Flow
 from flowdsl.definition.function import check_function, first_line, is_async, name_of
 
 
@@ -119,3 +120,26 @@ def test_the_first_line_of_the_docstring_is_kept() -> None:
     assert first_line(plain) == "The first line."
     assert first_line(functools.partial(plain)) == "The first line."
     assert first_line(coroutine) == ""
+
+
+@pytest.mark.parametrize("options", [{}, {"timeout": 5}])
+def test_a_class_method_is_refused_with_what_to_do(options: Any) -> None:
+    def fit(cls: type) -> int:
+        return 1
+
+    flow = Flow("methods")
+    decorator: Any = flow.task(**options) if options else flow.task
+    with pytest.raises(DefinitionError, match=r"fit is a class method.*task\(TheClass.fit\)"):
+        decorator(classmethod(fit))
+
+
+def test_a_static_method_is_a_function(log_dir: Path) -> None:
+    flow = Flow("methods", log_dir=log_dir)
+
+    class Place:
+        @flow.task
+        @staticmethod
+        def fit() -> int:
+            return 1
+
+    assert flow.run(display=None)["fit"] == 1

@@ -35,7 +35,7 @@ ETL = specs(
 
 def test_a_parameter_without_default_that_names_a_task_is_an_edge() -> None:
     graph = built(specs(spec(lambda: 1, "flights"), spec(lambda flights: 1, "clean")))
-    assert graph.edges == {"flights": (), "clean": (Edge("flights", "clean", "flights"),)}
+    assert graph.edges == {"flights": (), "clean": (Edge("flights", "flights"),)}
     assert not graph.inputs
 
 
@@ -45,17 +45,17 @@ def test_a_parameter_with_a_default_that_names_a_task_is_an_edge_only_when_depen
     assert silent.edges["clean"] == ()
     assert silent.inputs["flights"] == Input("flights", False, None, ("clean",))
     said = built(specs(flights, spec(lambda flights=None: 1, "clean", "flights")))
-    assert said.edges["clean"] == (Edge("flights", "clean", "flights"),)
+    assert said.edges["clean"] == (Edge("flights", "flights"),)
     assert not said.inputs
 
 
 def test_a_parameter_that_depends_on_fills_from_elsewhere_does_not_wait_for_the_task_of_its_name() -> None:
     graph = built(specs(spec(nothing, "a"), spec(nothing, "b"), spec(lambda a: 1, "c", {"a": "b"})))
-    assert graph.edges["c"] == (Edge("b", "c", "a"),)
+    assert graph.edges["c"] == (Edge("b", "a"),)
 
 
 def test_an_order_only_edge_has_no_parameter() -> None:
-    assert built(bare(a=None, b="a")).edges["b"] == (Edge("a", "b", None),)
+    assert built(bare(a=None, b="a")).edges["b"] == (Edge("a"),)
 
 
 def test_star_args_and_keywords_name_no_input_and_no_edge_of_their_own() -> None:

@@ -17,7 +17,7 @@ from flowdsl.definition.order import in_order
 
 
 def edges_of(sources: Dict[str, List[str]]) -> Dict[str, Tuple[Edge, ...]]:
-    return {name: tuple(Edge(source, name) for source in found) for name, found in sources.items()}
+    return {name: tuple(Edge(source) for source in found) for name, found in sources.items()}
 
 
 def ordered(sources: Dict[str, List[str]]) -> List[str]:

@@ -279,6 +279,6 @@ def test_seq_is_that_of_the_last_event_and_grows_with_every_batch() -> None:
     assert snapshot.seq == 6
 
 
-@pytest.mark.parametrize("shown", ["<Snapshot of run 'r1': running, 1 tasks>"])
+@pytest.mark.parametrize("shown", ["<Snapshot of run 'r1': running, 1 task>"])
 def test_a_snapshot_says_what_it_is(shown: str) -> None:
     assert repr(snap(run_started(), added("a"))) == shown

@@ -53,7 +53,7 @@ def graph_of(
     }
     edges = {
         name: tuple(
-            Edge(need.lstrip("~"), name, None if need.startswith("~") else "x", paths.get(name, ())) for need in above
+            Edge(need.lstrip("~"), None if need.startswith("~") else "x", paths.get(name, ())) for need in above
         )
         for name, above in needs.items()
     }
