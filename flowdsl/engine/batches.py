@@ -50,6 +50,18 @@ class Batches:
         left[0] -= 1
         return not left[0]
 
+    def leave_all(self, numbers: Sequence[int]) -> int:
+        """These attempts are over; how many slots are free again."""
+        free, pop = 0, self.left.pop
+        for number in numbers:
+            left = pop(number, None)
+            if left is None:
+                free += 1
+            else:
+                left[0] -= 1
+                free += not left[0]
+        return free
+
     def end(self, number: int, owners: Mapping[int, int], now: float) -> None:
         """The attempt is over: so long do they take.
 

@@ -57,10 +57,12 @@ class Launches:
         if self._standing.halt is not None or slots.busy >= slots.max_workers:
             return
         kinds, detail, most = message
-        number = self._pop(kinds)
+        table = self._table
+        number = self._queue.pop(kinds, table.uses)
+        if number is not None and table.states[number] != st.READY:
+            number = self._pop_ready(number, kinds)
         if number is None:
             return
-        table = self._table
         kind = table.policies[number].kind
         slots.busy += 1
         attempt = table.attempts[number] = table.attempts[number] + 1
@@ -68,16 +70,19 @@ class Launches:
         if self._kinds[kind].begins_at_launch:
             alone = most == 1 or self._queue.length(kind) < FEW or number in table.timed or table.prioritised
             if alone or not self._launch_with_siblings(number, kind, most, effects):
-                self.begin(number, detail, now, events)
+                if table.policies[number] is self._plain and not self._told:
+                    table.begin(number, detail, events)
+                else:
+                    self.begin(number, detail, now, events)
             return
         self._launched.add(number)
         if self._kinds[kind].batches:
             self._launch_with_siblings(number, kind, 0, effects)
 
-    def _pop(self, kinds: Optional[Tuple[str, ...]]) -> Optional[int]:
-        """The best task that is ready; one that was cancelled in the queue gives its limits back."""
+    def _pop_ready(self, cancelled: int, kinds: Optional[Tuple[str, ...]]) -> Optional[int]:
+        """The best task that is ready, where this one was cancelled in the queue: it gives its limits back."""
         table = self._table
-        number = self._queue.pop(kinds, table.uses)
+        number: Optional[int] = cancelled
         while number is not None and table.states[number] != st.READY:
             self._queue.give_back(table.uses[number])
             number = self._queue.pop(kinds, table.uses)
@@ -122,8 +127,6 @@ class Launches:
         table = self._table
         policy = table.policies[number]
         table.begin(number, detail, events)
-        if policy is self._plain and not self._told:
-            return
         if policy.retry.max_elapsed is not None:
             self._retries.begins(number, now)
         if self._told and number in self._told:

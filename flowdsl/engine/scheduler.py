@@ -146,8 +146,6 @@ class Scheduler:
         table, halt = self._table, self._standing.halt
         first = len(table.names)
         for node in message.nodes:
-            if node.name in table.number:
-                raise InternalError(f"task {node.name!r} was added twice")
             table.add(node, events)
         for number, node in enumerate(message.nodes, first):
             if halt is not None:

@@ -34,10 +34,7 @@ class Slots:
 
     def free_all(self, numbers: Sequence[int]) -> None:
         """As `free`, for attempts without named limits."""
-        leave = self._batches.leave
-        for number in numbers:
-            if leave(number):
-                self.busy -= 1
+        self.busy -= self._batches.leave_all(numbers)
 
     def abandon(self, number: int) -> None:
         """The attempt is over for the run and still going; its named limits stay taken until it ends.

@@ -10,6 +10,7 @@ from flowdsl.engine.events import Event
 from flowdsl.engine.maps import Blame, Maps, item_name, item_upstream
 from flowdsl.engine.policy import Node, Policy
 from flowdsl.engine.queue import Key, ReadyQueue
+from flowdsl.errors import InternalError
 
 Detail = Optional[Mapping[str, Any]]
 
@@ -47,6 +48,8 @@ class TaskTable:
     def add(self, node: Node, events: List[Event]) -> None:
         """A new row; whether it is ready is for `decide` to say, once all rows of its batch are there."""
         name, upstream, policy, priority, rank, known, detail, over = node
+        if name in self.number:
+            raise InternalError(f"task {name!r} was added twice")
         number = self.number[name] = len(self.names)
         self.names.append(name)
         self.states.append(st.PENDING)
@@ -156,10 +159,20 @@ class TaskTable:
         events.append(_new(Event, fields))
 
     def run_through(self, numbers: Sequence[int], detail: Detail, said: Detail, events: List[Event]) -> None:
-        """Of each of these an attempt begins, `detail`, and succeeds, `said`, at once."""
+        """Of each of these an attempt begins, `detail`, and succeeds, `said`, at once: as `begin` and `succeed` do."""
+        names, states, attempts, children = self.names, self.states, self.attempts, self._children
+        started, succeeded, items = ev.ATTEMPT_STARTED, ev.ATTEMPT_SUCCEEDED, self.maps.owner
         for number in numbers:
-            self.begin(number, detail, events)
-            self.succeed(number, said, events)
+            name, attempt = names[number], attempts[number]
+            fields = (started, name, attempt, st.READY, _RUNNING, "started", "", "", "", detail)
+            events.append(_new(Event, fields))
+            fields = (succeeded, name, attempt, _RUNNING, _SUCCEEDED, "returned", "", "", "", said)
+            events.append(_new(Event, fields))
+            states[number] = _SUCCEEDED
+            if children[number] is None and not items:
+                self.open -= 1
+            else:
+                self.settle(number, events)
 
     def settle(self, number: int, events: List[Event]) -> None:
         """The task has ended: its dependants hear of it, and theirs in turn (no recursion: chains are long)."""

@@ -71,7 +71,13 @@ class Core:
         self._wall = time.time()
         self._zero = time.monotonic()
         self._fold = Fold(self.lock)
-        self.clock: Dict[str, float] = {}  # seconds by task, of those that succeeded
+        self._timed: List[str] = []  # tasks that succeeded,
+        self._seconds: List[float] = []  # and how long each took
+
+    @property
+    def clock(self) -> Mapping[str, float]:
+        """Seconds by task, of those that succeeded."""
+        return dict(zip(self._timed, self._seconds))
 
     def now(self) -> float:
         """Seconds since the run's start, by the monotonic clock."""
@@ -102,11 +108,14 @@ class Core:
         if events:
             self._events += events
             first = events[0]
-            if first.event == ev.ATTEMPT_SUCCEEDED and outcome is not None:
-                self._keep(first.task, outcome)
-                if len(events) > 2 or (len(events) == 2 and events[1].event != ev.ATTEMPT_STARTED):
-                    self._look_for_ready(events)
-            elif first.event != ev.ATTEMPT_STARTED or len(events) > 1:
+            if first[0] == ev.ATTEMPT_SUCCEEDED and outcome is not None:
+                self._keep(first[1], outcome)
+                for event in events:
+                    if event[0] == ev.TASK_READY:
+                        self._fresh.add(event[1])
+                    elif event[0] not in WAITING:
+                        self._urgent = True
+            elif first[0] != ev.ATTEMPT_STARTED or len(events) > 1:
                 self._urgent = True
                 self._note(events, outcome)
             if self.results.lists and len(events) > 1:
@@ -114,7 +123,10 @@ class Core:
             if self.results.releases:
                 self._release(events)
         if effects:
-            self._carry(effects)
+            if len(effects) == 1 and type(effects[0]) is ev.Launch:
+                self.launches.append(effects[0])
+            else:
+                self._carry(effects)
 
     def _carry(self, effects: Sequence[Any]) -> None:
         for effect in effects:
@@ -149,36 +161,35 @@ class Core:
         staged, wall, left = self._staged, self._wall, zip(ends, outcomes)
         group = staged[-1][1]
         for event in events:
-            if event[0] in ENDS:
+            what = event[0]
+            if what in ENDS:
                 end, outcome = next(left)
                 group = []
                 staged.append((round((wall + end) * 1e6) / 1e6, group))
-                if event[0] == ev.ATTEMPT_SUCCEEDED:  # and was not told to end meanwhile
+                if what == ev.ATTEMPT_SUCCEEDED:  # and was not told to end meanwhile
                     self._keep(event[1], outcome)
+                else:
+                    self._urgent = True
+            elif what == ev.TASK_READY:
+                self._fresh.add(event[1])
+            elif what != ev.ATTEMPT_STARTED:
+                self._urgent = True
             group.append(event)
         self.latest = ends[-1]
-        if len(events) > 2 * len(members):
-            self._look_for_ready(events)
-            if self.results.lists:
-                self._gather(events)
+        if self.results.lists and len(events) > 2 * len(members):
+            self._gather(events)
         if self.results.releases:
             self._release(events)
         if effects:
             self._carry(effects)
 
     def _keep(self, task: str, outcome: Outcome) -> None:
-        self.clock[task] = outcome.seconds
+        self._timed.append(task)
+        self._seconds.append(outcome.seconds)
         if task[-1] == "]":
             self.results.put_item(task, outcome.value)
         else:
             self.results.values[task] = outcome.value
-
-    def _look_for_ready(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if event.event == ev.TASK_READY:
-                self._fresh.add(event.task)
-            elif event.event not in WAITING:
-                self._urgent = True
 
     @property
     def write_by(self) -> float:
@@ -193,20 +204,19 @@ class Core:
         """
         if self._urgent or self.launches or self.stops or self.expansions or self.closing:
             return False
-        if self._fresh and not self._fresh.isdisjoint(stint.tasks()):
+        if self._fresh and stint.has_any_of(self._fresh):
             return False
         return len(self._staged) < self.together and now - self._written <= LATEST
 
     def stage(self, now: float) -> None:
         """What has happened is dated now; the next `commit` writes it with what comes till then, in one write."""
-        events, self._events = self._events, []
-        if events:
-            self._staged.append((self._moment(now), events))
+        if self._events:
+            self._staged.append((self._moment(now), self._events))
+            self._events = []
 
     def commit(self, now: float) -> None:
         """Make what has happened durable: nothing that follows from it may begin before this returns."""
-        if self._events:
-            self.stage(now)
+        self.stage(now)
         staged, self._staged = self._staged, []
         self._written = now
         if self._fresh:

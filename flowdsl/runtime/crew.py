@@ -2,7 +2,8 @@
 
 Two threads on tiny tasks fight for the interpreter at every write and lock: waking lazily halved the cost of a
 wide graph of no-ops. While attempts take less than about 100 us one worker stays awake, and the others are parked;
-a watch every 5 ms wakes them when that one does not come back. All of it is called under the driver's lock, but for
+a watch every 5 ms wakes them when that one does not come back; as long as all do, it comes less and less often, down to
+every 20 ms, for a look costs as much as five tiny attempts. All of it is called under the driver's lock, but for
 `Slot.park` and `Slot.wake`.
 """
 
@@ -17,6 +18,7 @@ from flowdsl.runtime.stint import Series, Stint
 
 SHORT = 100e-6  # seconds: below this mean an attempt is not worth a second thread
 WATCH = 0.005  # seconds between two looks at workers that may not come back
+LONGEST_WATCH = 0.02  # where all came back in time, again and again
 WEIGHT = 0.2  # of the latest attempt in the mean
 
 
@@ -75,6 +77,7 @@ class Crew:
         self._parked: List[Slot] = []
         self._mean = SHORT  # seconds of an attempt; nothing is known yet: wake freely
         self.is_quick = False  # the mean is below SHORT: one worker does all of them alone
+        self.watch = WATCH  # seconds until the next look
         self.awake = 0  # workers that will come back soon: neither parked nor slow nor abandoned
 
     def add(self) -> Slot:
@@ -94,8 +97,11 @@ class Crew:
         stint = slot.stint
         if stint is not None:
             mean = self._mean
-            for outcome in stint.untold():
-                mean += WEIGHT * (outcome.seconds - mean)
+            if isinstance(stint, Series):
+                for outcome in stint.untold():
+                    mean += WEIGHT * (outcome.seconds - mean)
+            elif stint.outcome is not None:
+                mean += WEIGHT * (stint.outcome.seconds - mean)
             self._mean, self.is_quick = mean, mean < SHORT
 
     def should_rest(self) -> bool:
@@ -134,9 +140,11 @@ class Crew:
         One who is not in user code was only kept from running, by a busy machine: one other worker goes on, and
         attempts are not taken to be long, which would wake everybody.
         """
+        self.watch = min(2 * self.watch, LONGEST_WATCH)
         for slot in self._slots:
             if slot.stint is not None and not slot.parked and not slot.slow and slot.seen == slot.turns:
                 slot.slow = True
+                self.watch = WATCH
                 self.awake -= 1
                 if slot.in_user_code:
                     self._mean, self.is_quick = max(self._mean, WATCH), False

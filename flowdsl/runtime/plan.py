@@ -11,6 +11,8 @@ from flowdsl.engine.policy import ONCE, Node, Policy
 from flowdsl.engine.priority import remaining_paths
 
 Detail = Mapping[str, Any]
+Key = Tuple[Any, ...]  # the options of a task
+Known = Dict[Key, Tuple[Policy, Detail]]
 
 _new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor, once a task
 
@@ -64,15 +66,19 @@ def nodes(
     `weights` are the seconds that tasks are expected to take, where that is known; `reused` are those whose results an
     earlier run had.
     """
-    known: Dict[Tuple[Any, ...], Tuple[Policy, Detail]] = {}
+    known: Known = {}
     upstream = {name: _sources(edges) for name, edges in graph.edges.items()}
     ranks = remaining_paths(list(graph.tasks), upstream, weights)
     there = {**dict.fromkeys(reused, "earlier_run"), **dict.fromkeys(graph.given, "given")}
     mapped = graph.mapped
     for name, spec in graph.tasks.items():
-        policy, options = _policy(spec, defaults, kinds, known)
+        where = (spec.isolation, type(spec.isolation), spec.is_async)  # what `kinds` goes by
+        key = (spec.run_when, id(spec.retries), spec.timeout, spec.uses, where, spec.type, spec.tags)
+        policy, options = known.get(key) or _policy(key, spec, defaults, kinds, known)
         parents = upstream[name]
-        detail = {"action": getattr(spec.function, "__name__", name), **options}
+        detail: Dict[str, Any] = {"action": getattr(spec.function, "__name__", name)}
+        if options:
+            detail.update(options)
         if parents:
             detail["upstream"] = parents
         if spec.priority:
@@ -94,25 +100,12 @@ def _sources(edges: Sequence[Edge]) -> Tuple[str, ...]:
     return tuple(names if len(set(names)) == len(names) else dict.fromkeys(names))
 
 
-def _policy(
-    spec: TaskSpec, defaults: Defaults, kinds: Kinds, known: Dict[Tuple[Any, ...], Tuple[Policy, Detail]]
-) -> Tuple[Policy, Detail]:
+def _policy(key: Key, spec: TaskSpec, defaults: Defaults, kinds: Kinds, known: Known) -> Tuple[Policy, Detail]:
     """How the task is to be run, and what the log says of that; tasks with the same options share both."""
-    key = (
-        spec.run_when,
-        id(spec.retries),
-        spec.timeout,
-        spec.uses,
-        kinds.of(spec),
-        spec.type,
-        spec.tags,
-    )
-    found = known.get(key)
-    if found is None:
-        retry = _or(spec.retries, defaults.retry)
-        timeout = _or(spec.timeout, defaults.timeout)
-        policy = Policy(kinds.of(spec), spec.run_when, retry, timeout, spec.uses)
-        found = known[key] = policy, _detail(spec, policy)
+    retry = _or(spec.retries, defaults.retry)
+    timeout = _or(spec.timeout, defaults.timeout)
+    policy = Policy(kinds.of(spec), spec.run_when, retry, timeout, spec.uses)
+    found = known[key] = policy, _detail(spec, policy)
     return found
 
 

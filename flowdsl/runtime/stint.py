@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Sequence, Union
+from typing import AbstractSet, Any, List, Mapping, Optional, Sequence, Union
 
 from flowdsl.executors.current import Current
 from flowdsl.executors.outcome import Outcome
@@ -19,9 +19,9 @@ class Single:
         self.current = current
         self.outcome: Optional[Outcome] = None  # when it is over
 
-    def tasks(self) -> Sequence[str]:
-        """Whose attempts these are."""
-        return (self.current.task,)
+    def has_any_of(self, tasks: AbstractSet[str]) -> bool:
+        """Whether this is an attempt of one of these."""
+        return self.current.task in tasks
 
     @property
     def in_hand(self) -> Current:
@@ -31,10 +31,6 @@ class Single:
     def find(self, task: str, attempt: int) -> Optional[Current]:
         """That attempt, if it is here."""
         return self.current if self.current.task == task and self.current.attempt == attempt else None
-
-    def untold(self) -> Sequence[Outcome]:
-        """Of what is over and the machine does not know."""
-        return () if self.outcome is None else (self.outcome,)
 
     def mend(self, stopped: Outcome, now: float) -> None:
         """A stop has struck the worker between two lines: what it had in hand is over."""
@@ -62,9 +58,9 @@ class Series:
         self.began = 0.0  # when the worker set out
         self.until = 0.0  # when it is to come back for what it has, by the monotonic clock
 
-    def tasks(self) -> Sequence[str]:
-        """Whose attempts these are."""
-        return [current.task for current in self.members]
+    def has_any_of(self, tasks: AbstractSet[str]) -> bool:
+        """Whether there is an attempt of one of these among them."""
+        return not tasks.isdisjoint([current.task for current in self.members])
 
     @property
     def in_hand(self) -> Optional[Current]:

@@ -14,7 +14,7 @@ from flowdsl.executors import capture, threads
 from flowdsl.executors.base import Backend
 from flowdsl.runtime.alarm import Alarm
 from flowdsl.runtime.core import Core
-from flowdsl.runtime.crew import WATCH, Crew, Slot
+from flowdsl.runtime.crew import Crew, Slot
 from flowdsl.runtime.orders import Orders
 from flowdsl.runtime.scribe import Scribe
 from flowdsl.runtime.stint import Stint
@@ -98,7 +98,7 @@ class Turns:
         turns are written together, at the latest when the timer thread looks.
         """
         core = self._core
-        if stint is not None and self._crew.is_quick and self.alarm_due <= now + WATCH and not self._pushed:
+        if stint is not None and self._crew.is_quick and self.alarm_due <= now + self._crew.watch and not self._pushed:
             core.stage(now)
             if core.may_wait(stint, now):
                 return None
@@ -124,7 +124,7 @@ class Turns:
     def _is_watched(self, now: float) -> bool:
         """One worker does tiny attempts alone and the timer thread is on the watch: there is nobody to wake."""
         alone = self._crew.is_quick and self._crew.awake > 0
-        return alone and self.alarm_due <= now + WATCH and self._core.scheduler.next_due() is None
+        return alone and self.alarm_due <= now + self._crew.watch and self._core.scheduler.next_due() is None
 
     def claimable(self) -> int:
         """How many attempts the own workers could begin now."""
@@ -182,7 +182,7 @@ class Turns:
     def _set_alarm(self, claimable: int, now: float, stint: Optional[Stint]) -> None:
         """Wake the timer thread if it would sleep too long; after most attempts there is nothing that could need it."""
         if self._core.scheduler.next_due() is None:
-            if self.alarm_due <= now + WATCH:
+            if self.alarm_due <= now + self._crew.watch:
                 return
             if claimable <= 0 and (stint is None or not stint.waits):
                 return
@@ -193,6 +193,6 @@ class Turns:
 
     def next_alarm(self, claimable: int, now: float) -> float:
         """When the timer thread has something to do next, as far as is known."""
-        watch = now + WATCH if self._crew.wants_watch(claimable) else None
+        watch = now + self._crew.watch if self._crew.wants_watch(claimable) else None
         dues = (self._core.scheduler.next_due(), self._scribe.notes.next_due(), watch)
         return min((due for due in dues if due is not None), default=NEVER)

@@ -30,11 +30,11 @@ def detail_text(detail: Mapping[str, Any]) -> str:
     Most details are a few short scalars, which this writes twice as fast as the encoder, whose set-up costs
     more than the work; and most of those say how a task joins.
     """
-    upstream = detail.get("upstream")
-    if upstream and len(detail) == 2:
-        text = _joining_text(detail, upstream)
-        if text:
-            return text
+    upstream, action = detail.get("upstream"), detail.get("action")
+    if len(detail) == 2 and type(upstream) is tuple and type(action) is str and len(action) <= MESSAGE_LIMIT:
+        with_names = _names_text(upstream)
+        if with_names:
+            return f'{{"action":{quoted(action)},"upstream":{with_names}}}'
     parts: List[str] = []
     for key, value in detail.items():
         kind = type(value)
@@ -50,15 +50,6 @@ def detail_text(detail: Mapping[str, Any]) -> str:
             return _any_text(detail)
         parts.append(f"{quoted(key)}:{text}" if type(key) is str else f'"{key}":{text}')
     return "{" + ",".join(parts) + "}"
-
-
-def _joining_text(detail: Mapping[str, Any], upstream: Any) -> str:
-    """That of a task without options of its own; empty for any other detail."""
-    action = detail.get("action")
-    if type(action) is not str or len(action) > MESSAGE_LIMIT or type(upstream) is not tuple:
-        return ""
-    names = _names_text(upstream)
-    return f'{{"action":{quoted(action)},"upstream":{names}}}' if names else ""
 
 
 def _names_text(names: Tuple[Any, ...]) -> str:

@@ -13,7 +13,7 @@ from flowdsl.engine.events import Claim
 from flowdsl.executors.current import Current
 from flowdsl.executors.outcome import Outcome
 from flowdsl.executors.threads import KIND
-from flowdsl.runtime.crew import Crew, Slot
+from flowdsl.runtime.crew import LONGEST_WATCH, WATCH, Crew, Slot
 from flowdsl.runtime.stint import Single
 from flowdsl.runtime.workers import LEAVE, REST, Workers
 
@@ -170,3 +170,18 @@ def _workers() -> Workers:
         carry_out=never,
         give_up=never,
     )
+
+
+def test_the_watch_comes_less_often_while_all_come_back_and_at_once_when_one_does_not() -> None:
+    crew = Crew(2, lambda slot: None)
+    slot = crew.add()
+    slot.stint = Single(Current("a", 1))
+    watches = []
+    for _ in range(4):
+        crew.came_back(slot)
+        crew.look(0)
+        watches.append(crew.watch)
+    assert watches == [2 * WATCH, LONGEST_WATCH, LONGEST_WATCH, LONGEST_WATCH]
+    crew.look(0)
+    assert slot.slow
+    assert crew.watch == WATCH
