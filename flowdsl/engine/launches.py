@@ -68,7 +68,7 @@ class Launches:
         attempt = table.attempts[number] = table.attempts[number] + 1
         effects.append(_new(ev.Launch, (table.names[number], attempt, kind)))
         if self._kinds[kind].begins_at_launch:
-            alone = most == 1 or self._queue.length(kind) < FEW or number in table.timed or table.prioritised
+            alone = most == 1 or self._queue.length(kind) < FEW or number in table.timed or bool(table.priorities)
             if alone or not self._launch_with_siblings(number, kind, most, effects):
                 if table.policies[number] is self._plain and not self._told:
                     table.begin(number, detail, events)

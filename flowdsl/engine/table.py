@@ -9,7 +9,7 @@ from flowdsl.engine import states as st
 from flowdsl.engine.events import Event
 from flowdsl.engine.maps import Blame, Maps, item_name, item_upstream
 from flowdsl.engine.policy import Node, Policy
-from flowdsl.engine.queue import Key, ReadyQueue
+from flowdsl.engine.queue import ReadyQueue
 from flowdsl.errors import InternalError
 
 Detail = Optional[Mapping[str, Any]]
@@ -31,7 +31,8 @@ class TaskTable:
         self.states: List[str] = []
         self.policies: List[Policy] = []
         self.uses: List[Tuple[str, ...]] = []
-        self.keys: List[Key] = []
+        self.ranks: List[float] = []  # times -1
+        self.priorities: Dict[int, float] = {}  # times -1, of those that have one
         self.attempts: List[int] = []  # number of the latest attempt, 0 before the first
         self._rank = self._minus_rank = 0.0  # of the latest: keys that share the object are compared in half the time
         self._waiting: List[int] = []  # dependencies that have not ended
@@ -40,7 +41,6 @@ class TaskTable:
         self.maps = Maps()
         self._mapped = self.maps.nodes
         self.timed: Set[int] = set()  # with a time limit
-        self.prioritised = False  # some task has a priority
         self._unconditional: Set[int] = set()  # run_when="any_failed" without dependencies: they run
         self._blame: Dict[int, Dict[str, str]] = {}  # task -> {state of a dependency: who began it}
         self._guilty: Dict[int, str] = {}  # task that ended for another's sake -> who began it
@@ -57,9 +57,9 @@ class TaskTable:
         self.uses.append(policy.uses)
         if rank != self._rank:
             self._rank, self._minus_rank = rank, -rank
+        self.ranks.append(self._minus_rank)
         if priority:
-            self.prioritised = True
-        self.keys.append((-priority if priority else 0.0, self._minus_rank, number))
+            self.priorities[number] = -priority
         self.attempts.append(0)
         self._children.append(None)
         if over is not None and not known:
@@ -128,17 +128,18 @@ class TaskTable:
         before = self.states[number]
         state = self.states[number] = _TRANSITIONS[before, cause]
         events.append(_new(Event, (ev.TASK_READY, self.names[number], 0, before, state, cause, "", "", "", None)))
-        if self._mapped:
+        if self._mapped or self.priorities:
             self.push(number)
         else:
-            self._queue.push(self.policies[number].kind, self.keys[number])
+            self._queue.push(self.policies[number].kind, (0.0, self.ranks[number], number))
 
     def push(self, number: int) -> None:
         """It waits for a worker; a mapped task, which needs none, for its sizes."""
         if self._mapped and number in self._mapped:
             self.maps.unasked.append(number)
         else:
-            self._queue.push(self.policies[number].kind, self.keys[number])
+            key = (self.priorities.get(number, 0.0), self.ranks[number], number)
+            self._queue.push(self.policies[number].kind, key)
 
     def succeed(self, number: int, detail: Detail, events: List[Event]) -> None:
         """The attempt in hand has succeeded: what `move` and `settle` do, for what happens most."""

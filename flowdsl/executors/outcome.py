@@ -47,22 +47,23 @@ def perform(call: Call, timed: bool = True) -> Outcome:
 
     `timed` says whether its CPU time is worth being read.
     """
+    function, args, kwargs, verify, retry = call
     verifying = False
     cpu = thread_time() if timed else None
     begun = perf_counter()
     try:
-        value = call.function(*call.args, **call.kwargs)
+        value = function(*args, **kwargs)
         seconds = perf_counter() - begun
         if type(value) is CoroutineType:
             refuse_coroutine(value)
-        if call.verify is not None:
+        if verify is not None:
             verifying = True
-            check_verdict(call.verify(value))
+            check_verdict(verify(value))
     except Skip as skip:
         return Outcome("skipped", "skip_raised", None, False, perf_counter() - begun, _since(cpu), error=text_of(skip))
     except BaseException as exc:
         cause = "verify_failed" if verifying else "raised"
-        return failure(exc, cause, call.retry, perf_counter() - begun, _since(cpu))
+        return failure(exc, cause, retry, perf_counter() - begun, _since(cpu))
     cpu_s = None if cpu is None else thread_time() - cpu
     # A third of the cost of the constructor, once an attempt.
     return tuple.__new__(Outcome, ("succeeded", "returned", value, False, seconds, cpu_s, "", "", "", None))

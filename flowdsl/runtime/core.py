@@ -216,7 +216,8 @@ class Core:
 
     def commit(self, now: float) -> None:
         """Make what has happened durable: nothing that follows from it may begin before this returns."""
-        self.stage(now)
+        if self._events:
+            self.stage(now)
         staged, self._staged = self._staged, []
         self._written = now
         if self._fresh:

@@ -187,8 +187,8 @@ class PrefersTheShortPath(TaskTable):
     """Starts the task with the shortest remaining path first."""
 
     def push(self, number: int) -> None:
-        priority, rank, _ = self.keys[number]
-        self._queue.push(self.policies[number].kind, (priority, -rank, number))
+        key = (self.priorities.get(number, 0.0), -self.ranks[number], number)
+        self._queue.push(self.policies[number].kind, key)
 
 
 class EndsTwice(Scheduler):
