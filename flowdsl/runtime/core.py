@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from array import array
 from typing import Any, Callable, ContextManager, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from flowdsl.definition.graph import Graph
@@ -72,7 +73,7 @@ class Core:
         self._zero = time.monotonic()
         self._fold = Fold(self.lock)
         self._timed: List[str] = []  # tasks that succeeded,
-        self._seconds: List[float] = []  # and how long each took
+        self._seconds = array("d")  # and how long each took
 
     @property
     def clock(self) -> Mapping[str, float]:

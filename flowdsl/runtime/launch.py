@@ -49,7 +49,7 @@ def prepare(
     calls = Calls(graph, results, inputs, defaults.retry)
     kinds = choose_kinds(options.executor, options.isolation, defaults.isolation)
     own = OWN_KINDS.get(kinds.thread, threads.KIND)
-    used = {kinds.of(spec) for spec in graph.tasks.values()}
+    used = kinds.of_all(graph.tasks.values())
     if "processes" in used and not HAS_PROCESSES:
         where = "run of flow %r" % graph.flow
         raise ConfigError("%s: worker processes need Linux or macOS; give executor=ProcessPoolExecutor()" % where)

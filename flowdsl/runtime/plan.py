@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, Iterator, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Collection, Dict, Iterable, Iterator, Mapping, NamedTuple, Optional, Sequence, Set, Tuple, Union
 
 from flowdsl.definition.graph import Edge, Graph
 from flowdsl.definition.options import INHERIT, Inherit, OfFlow, Retry
@@ -41,6 +41,11 @@ class Kinds(NamedTuple):
         else:
             kind = self.process if spec.isolation == "process" else self.thread
         return self.coroutine if spec.is_async and kind != self.process else kind
+
+    def of_all(self, specs: Iterable[TaskSpec]) -> Set[str]:
+        """The kinds for these; most tasks say the same of it."""
+        unlike = {(spec.isolation, type(spec.isolation), spec.is_async): spec for spec in specs}
+        return {self.of(spec) for spec in unlike.values()}
 
 
 def choose_kinds(executor: Any, isolation: Optional[str], flow: Optional[str]) -> Kinds:

@@ -54,9 +54,9 @@ def durations_of(
 
     A run in which everything was brief tells nothing: what is alike needs no order.
     """
-    lasted = {name: seconds for name, seconds in clock.items() if seconds >= 0.0}
-    if max(lasted.values(), default=0.0) < BRIEF:
+    if max(clock.values(), default=0.0) < BRIEF:
         return Durations(flow, place, {})
+    lasted = {name: seconds for name, seconds in clock.items() if seconds >= 0.0}
     items = [(name.partition("[")[0], lasted.pop(name)) for name in [name for name in lasted if name[-1:] == "]"]]
     lasted.update(means(items))
     sizes = Counter(name for name, _ in items)
