@@ -128,7 +128,8 @@ class Run(Recorded):
     def cancel(self, task: Optional[str] = None) -> None:
         """End the run: nothing new starts, what runs is stopped. Returns at once; `wait()` waits for the end.
 
-        With the name of a task: end that one, and those that wait for it; nothing happens where it has ended.
+        With the name of a task: end that one, and those that wait for it; nothing happens where it has ended. All
+        others go on, and say how the run ends.
         KeyError for a task that the run does not have.
         """
         if task is None:
