@@ -104,8 +104,12 @@ def _unfinished(run: Run, graph: Graph) -> Dict[str, str]:
 
 
 def _differ(some: Sequence[Edge], others: Sequence[Edge]) -> bool:
-    """Whether they are not the same edges, in whatever order; keys into results need not be hashable."""
-    return some != others and (len(some) != len(others) or not all(edge in others for edge in some))
+    """Whether they are not the same edges, in whatever order; keys into results need not be hashable.
+
+    Nor which object is the flow that an edge comes from: a cell that is run again makes it anew.
+    """
+    before, now = [edge._replace(owner=None) for edge in some], [edge._replace(owner=None) for edge in others]
+    return before != now and (len(before) != len(now) or not all(edge in now for edge in before))
 
 
 def _with_what_follows(names: Iterable[str], graph: Graph) -> Set[str]:

@@ -114,6 +114,21 @@ def test_an_edge_that_was_added_since_counts_as_a_change(bench: Bench) -> None:
     assert first.rerun(failed=True, dry_run=True).why == {"report": "changed"}
 
 
+def test_another_flow_that_its_cell_made_again_is_no_change_to_what_depends_on_its_task() -> None:
+    flow = Flow("gold")
+
+    def define() -> None:
+        bronze = Flow("bronze")
+        bronze.task("rows")(lambda: [1, 2])
+        flow.task("total", depends_on=bronze["rows"])(lambda rows: sum(rows))
+        flow.task("last")(lambda total: 1 // (total - 3))
+
+    define()
+    first = flow.run(raise_on_failure=False, display="none")
+    define()
+    assert first.rerun(failed=True, dry_run=True).again == ("last",)
+
+
 def test_a_task_that_is_mapped_no_more_runs_again() -> None:
     flow = Flow("maps")
     flow.task("numbers")(lambda: [1, 2])
