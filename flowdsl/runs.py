@@ -21,6 +21,7 @@ from typing import (
 )
 
 from flowdsl.definition.checks import check_count, refuse
+from flowdsl.definition.counted import counted
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.hold import check_not_held
@@ -150,7 +151,7 @@ class Runs:
 
     def __repr__(self) -> str:
         newest = f", newest {self._runs[-1].id!r}" if self._runs and not options.stable_repr else ""
-        damaged = f", {len(self._damaged)} damaged lines" if self._damaged else ""
+        damaged = f", {counted(len(self._damaged), 'damaged line')}" if self._damaged else ""
         return f"<Runs in {str(self._log_dir)!r}: {len(self._runs)}{newest}{damaged}>"
 
 
@@ -182,9 +183,8 @@ def load_runs(
         check_count(last, "last", "load_runs", least=1, hint="it is how many runs to load, 1 or more")
     runs = select_runs(log_dir, last, None if flow is None else lambda header: header.get("flow") == flow)
     if runs._damaged:
-        text = (
-            f"{len(runs._damaged)} damaged lines in {log_dir} were passed over; `.damage` of the loaded runs lists them"
-        )
+        lines = counted(len(runs._damaged), "damaged line")
+        text = f"passed over {lines} in {log_dir}; `.damage` of the loaded runs lists them"
         warnings.warn(text, stacklevel=2)
     return runs
 

@@ -14,7 +14,7 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any, Callable, Iterator, List
+from typing import Any, Callable, Iterator, List, Tuple
 
 import click
 import pytest
@@ -492,6 +492,18 @@ def test_the_version_is_that_of_the_package() -> None:
     assert flowdsl.__version__ in CliRunner().invoke(main, ["--version"]).output
 
 
+def interrupted(path: str, *options: str) -> Tuple[int, str, str]:
+    """Exit code, stdout and stderr of a run of the file, stopped by Ctrl-C once the file `begun` is there."""
+    command = [sys.executable, "-m", "flowdsl", "run", path, *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    until = time.monotonic() + 60
+    while not Path("begun").exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["threads", "inline"])
 def test_ctrl_c_cancels_the_run_and_says_so(executor: str, own_directory: Path) -> None:
@@ -511,18 +523,42 @@ def test_ctrl_c_cancels_the_run_and_says_so(executor: str, own_directory: Path) 
         def after(long): pass
         """
     )
-    process = subprocess.Popen(
-        [sys.executable, "-m", "flowdsl", "run", path, "--executor", executor],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    until = time.monotonic() + 60
-    while not Path("begun").exists() and process.poll() is None and time.monotonic() < until:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "cancelled" in out.decode("utf-8", "replace")
-    assert b"Traceback" not in err
+    code, out, err = interrupted(path, "--executor", executor)
+    assert code == 130, err
+    assert "cancelled" in out
+    assert "Traceback" not in err
     (past,) = flowdsl.load_runs()
     assert (past.state, past.snapshot().cause) == ("cancelled", "keyboard_interrupt")
+
+
+@pytest.mark.slow
+def test_ctrl_c_tells_in_one_line_of_a_thread_that_goes_on(own_directory: Path) -> None:
+    path = save(
+        """
+        import time
+        from pathlib import Path
+        from flowdsl import task
+
+        @task
+        def stuck():
+            Path("begun").touch()
+            time.sleep(5)
+
+        @task
+        def after(stuck): pass
+        """
+    )
+    code, out, err = interrupted(path)
+    assert code == 130, err
+    (said,) = [line for line in err.splitlines() if "cannot be killed" in line]
+    assert said.startswith("Warning: task 'stuck' was stopped")
+    assert "AbandonedWarning" not in err
+    assert " cancelled stuck not run after" in re.sub("\\s+", " ", out)
+
+
+def test_a_missing_input_is_asked_for_in_the_words_of_the_command(command: Command) -> None:
+    path = save("from flowdsl import task\n@task\ndef load(path): return path")
+    done = command("run", path)
+    assert done.exit_code == 2
+    assert "input 'path' is missing" in done.output
+    assert "give it: --input path=..." in done.output

@@ -281,7 +281,7 @@ def test_what_is_refused_defines_nothing_and_replaces_nothing(etl: Flow) -> None
 
 
 def test_a_lambda_without_a_name_is_refused_with_the_fix() -> None:
-    with pytest.raises(DefinitionError, match=r'a lambda has no name for its task; give one: task\(name="..."\)'):
+    with pytest.raises(DefinitionError, match=r'a lambda has no name for its task; give one: task\(name="..."\)\('):
         task(lambda: 1)
 
 

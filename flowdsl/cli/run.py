@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any, Dict, Sequence, Tuple
 
@@ -12,7 +13,7 @@ import flowdsl
 from flowdsl.cli.source import FILE, INTERRUPTED, TARGETS, find, one_line, plain_warnings
 from flowdsl.definition.options import EXECUTORS
 from flowdsl.engine import states as st
-from flowdsl.errors import LogWriteError
+from flowdsl.errors import InputError, LogWriteError
 
 __all__ = ["run"]
 
@@ -66,6 +67,8 @@ def run(file: str, inputs: Dict[str, Any], targets: Tuple[str, ...], quiet: bool
             flow.run(inputs, **said)
         except KeyboardInterrupt:
             interrupted = True
+        except InputError as exc:  # the next step, as it is written here
+            raise InputError(re.sub(r"\brun\((\w+)=\.\.\.\)", r"--input \1=...", str(exc))) from exc
         except LogWriteError as exc:
             if flowdsl.last_run() is earlier:
                 raise
@@ -73,7 +76,8 @@ def run(file: str, inputs: Dict[str, Any], targets: Tuple[str, ...], quiet: bool
     made = flowdsl.last_run() if flowdsl.last_run() is not earlier else None
     succeeded = made is not None and made.state == st.SUCCEEDED
     if made is not None and not (quiet and succeeded):
-        _sum_up(made, headline=quiet or not (sys.stdout.isatty() and sys.stderr.isatty()))
+        with plain_warnings():  # whoever was stopped has a moment yet to end, and is told of here when it does not
+            _sum_up(made, headline=quiet or not (sys.stdout.isatty() and sys.stderr.isatty()))
     raise click.exceptions.Exit(INTERRUPTED if interrupted else SUCCEEDED if succeeded else FAILED)
 
 

@@ -70,7 +70,7 @@ def name_of(function: Any, where: object) -> str:
     name = getattr(function, "__name__", None)
     if not isinstance(name, str) or name == "<lambda>":
         what = "a lambda" if name == "<lambda>" else shown(function)
-        raise DefinitionError('%s: %s has no name for its task; give one: task(name="...")' % (where, what))
+        raise DefinitionError('%s: %s has no name for its task; give one: task(name="...")(function)' % (where, what))
     return name
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, List, Optional, Sequence
 
+from flowdsl.definition.counted import counted
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.events import Event
 from flowdsl.errors import FlowError, LogLocked, LogWriteError
@@ -56,8 +57,8 @@ class Book:
                 self.queue.apply(found, batch.at)
         self.queue.forget_runs([run for run in self.queue.runs if not (log_dir / file_name(run)).is_dir()])
         if self.damage:
-            text = "%d damaged lines in %s were passed over; validate() lists them"
-            logging.getLogger("flowdsl").warning(text, len(self.damage), self.path / FILE)
+            text = "passed over %s in %s; validate() lists them"
+            logging.getLogger("flowdsl").warning(text, counted(len(self.damage), "damaged line"), self.path / FILE)
         return journal
 
     def now(self) -> float:

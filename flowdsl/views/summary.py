@@ -30,7 +30,7 @@ def summary(snapshot: Any, log_dir: str, results: Optional[Mapping[str, Any]] = 
     """
     entries: List[Entry] = [
         ("failed", _failed(snapshot)),
-        ("not run", _not_run(snapshot)),
+        *_without_result(snapshot),
         ("retried", _retried(snapshot)),
         ("slowest", _slowest(snapshot)),
         *((name, [result_text(value)]) for name, value in (results or {}).items()),
@@ -87,13 +87,13 @@ def failure_lines(one: Failure) -> List[str]:
     return [*lines, "  " + shorten(place, _WIDTH)] if place else lines
 
 
-def _not_run(snapshot: Any) -> List[str]:
-    held = [
-        row.name
-        for row in rows_in_order(snapshot)
-        if row.state in (st.UPSTREAM_FAILED, st.CANCELLED, st.SKIPPED, st.INTERRUPTED)
-    ]
-    return [_names(held)] if held else []
+def _without_result(snapshot: Any) -> List[Entry]:
+    """The tasks that have no result though they did not fail; what has begun is told from what has not."""
+    found: Dict[str, List[str]] = {}
+    for row in rows_in_order(snapshot):
+        if row.state in (st.UPSTREAM_FAILED, st.CANCELLED, st.SKIPPED, st.INTERRUPTED):
+            found.setdefault(look(row.state).word if row.attempts else "not run", []).append(row.name)
+    return [(heading, [_names(found[heading])]) for heading in sorted(found, key="not run".__eq__)]
 
 
 def _names(names: Sequence[str]) -> str:

@@ -190,7 +190,7 @@ def test_a_damaged_line_of_the_queue_is_reported_and_the_others_hold(
         assert not later.validate().ok
         assert later.validate().of("damage") == [""]
         assert later.add_task(action="one") == "task_004"
-    assert "1 damaged lines" in caplog.text
+    assert "passed over 1 damaged line in " in caplog.text
     with make(log_dir) as again:
         assert list(statuses(again)) == ["task_001", "task_003", "task_004"]
 

@@ -108,6 +108,12 @@ def failed(task: str, at: float, attempt: int = 1, retry: bool = False, **detail
     return at, Event("attempt_failed", task, attempt, "running", state, cause, attempt_cause="raised", detail=told)
 
 
+def cancelled(task: str, at: float, attempt: int = 0) -> Tuple[float, Event]:
+    """The end of a task by a cancel; `attempt` is the one that ran, 0 where none had begun."""
+    what, before = ("attempt_cancelled", "running") if attempt else ("task_cancelled", "pending")
+    return at, Event(what, task, attempt, before, "cancelled", "cancel_requested")
+
+
 def ended(at: float, state: str = "failed", cause: str = "tasks_failed") -> Tuple[float, Event]:
     return at, Event("run_ended", "", 0, "running", state, cause)
 

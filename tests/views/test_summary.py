@@ -11,7 +11,20 @@ import pytest
 
 from flowdsl.engine.snapshot import fold
 from flowdsl.views.summary import result_text, summary
-from tests.views.samples import NASTY, batches, begun, chain, ended, failed, fan, graph_of, started, succeeded, told
+from tests.views.samples import (
+    NASTY,
+    batches,
+    begun,
+    cancelled,
+    chain,
+    ended,
+    failed,
+    fan,
+    graph_of,
+    started,
+    succeeded,
+    told,
+)
 
 
 def test_a_run_that_failed_is_told_with_what_when_and_where() -> None:
@@ -35,6 +48,12 @@ def test_where_a_view_has_said_how_it_ended_the_rest_follows() -> None:
 def test_a_cancelled_run_says_why() -> None:
     run = fold(batches(*begun(chain(1)), ended(1.0, "cancelled", "keyboard_interrupt")))
     assert summary(run, "x").splitlines()[0].startswith("■ cancelled in 1.0 s (the stop button or Ctrl-C): ")
+
+
+def test_what_had_begun_when_the_run_was_cancelled_is_told_from_what_had_not() -> None:
+    steps = [*started("t0", 1.0), cancelled("t0", 2.0, 1), cancelled("t1", 2.0)]
+    run = fold(batches(*begun(chain(2)), *steps, ended(2.0, "cancelled", "cancel_requested")))
+    assert summary(run, "x").splitlines()[1:3] == ["  cancelled  t0", "  not run    t1"]
 
 
 def test_what_took_no_time_is_not_called_slow() -> None:
