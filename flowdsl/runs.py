@@ -22,6 +22,7 @@ from typing import (
 
 from flowdsl.definition.checks import check_count, refuse
 from flowdsl.definition.counted import counted
+from flowdsl.definition.options import check_log_dir
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.hold import check_not_held
@@ -177,6 +178,7 @@ def load_runs(
     (0, 0)
     """
     check_not_held()
+    log_dir = check_log_dir(log_dir, "log_dir", "load_runs")
     if flow is not None and not isinstance(flow, str):
         refuse("load_runs", "flow", flow, "is not the name of a flow; give its `.name`")
     if last is not None:

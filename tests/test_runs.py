@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Iterable, Iterator, List
+from typing import Any, Iterable, Iterator, List
 
 import numpy as np
 import pandas as pd
@@ -180,6 +180,12 @@ def test_some_of_the_runs_have_the_frames_and_the_damage_of_those_alone(log_dir:
 def test_a_flow_is_asked_for_by_its_name(log_dir: Path) -> None:
     with pytest.raises(ConfigError, match=r"flow=flow 'etl': 0 tasks is not the name of a flow; give its `\.name`"):
         load_runs(log_dir, flow=Flow("etl"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [3, None, ["logs"], b"logs", ""])
+def test_what_is_no_directory_is_refused_by_name(value: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^load_runs: log_dir=.* give (the directory|it) as str or Path"):
+        load_runs(value)
 
 
 def test_a_past_run_has_no_results_and_says_so(log_dir: Path) -> None:

@@ -23,7 +23,7 @@ from flowdsl.definition.checks import (
 )
 from flowdsl.definition.retry import Retry, check_retries
 
-__all__ = ["INHERIT", "FlowOptions", "Inherit", "Retry", "RunOptions", "TaskOptions"]
+__all__ = ["INHERIT", "FlowOptions", "Inherit", "Retry", "RunOptions", "TaskOptions", "check_log_dir"]
 
 
 class Inherit(enum.Enum):
@@ -136,7 +136,7 @@ def _flow_retries(value: Any, option: str, where: object) -> Retry:
     return check_retries(value, where)
 
 
-def _log_dir(value: Any, option: str, where: object) -> str:
+def check_log_dir(value: Any, option: str, where: object) -> str:
     try:
         path = os.fspath(value)
     except TypeError:
@@ -147,7 +147,7 @@ def _log_dir(value: Any, option: str, where: object) -> str:
 
 
 def _log_dir_or_none(value: Any, option: str, where: object) -> Optional[str]:
-    return None if value is None else _log_dir(value, option, where)
+    return None if value is None else check_log_dir(value, option, where)
 
 
 class FlowOptions(NamedTuple):
@@ -170,7 +170,7 @@ FLOW_CHECKS: Dict[str, Check] = {
     "retries": _flow_retries,
     "timeout": lambda value, option, where: check_timeout(value, option, where),
     "isolation": _isolation_or_none,
-    "log_dir": _log_dir,
+    "log_dir": check_log_dir,
 }
 
 
