@@ -9,13 +9,15 @@ import contextlib
 import os
 import signal
 import subprocess
-from typing import Callable, List
+import time
+from typing import Callable, List, Sequence
 
 import psutil
 
 from flowdsl.executors.surroundings import MARK
 
 GONE = (psutil.Error, OSError)
+PATIENCE = 1.0  # seconds for what has been sent SIGKILL to end
 
 
 def kill(process: subprocess.Popen[bytes], mark: str, is_dying: Callable[[], bool]) -> int:
@@ -34,8 +36,22 @@ def kill(process: subprocess.Popen[bytes], mark: str, is_dying: Callable[[], boo
             stray.kill()
     _signal_group(process.pid, signal.SIGKILL)
     code = process.wait()
-    psutil.wait_procs(strays, timeout=1)
+    _wait_for_the_end_of(strays)
     return code
+
+
+def _wait_for_the_end_of(strays: Sequence[psutil.Process]) -> None:
+    """They are not our children: one that is dead stays a zombie until whoever has it now asks, which may be never."""
+    end = time.monotonic() + PATIENCE
+    while any(map(_lives, strays)) and time.monotonic() < end:
+        time.sleep(0.002)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except GONE:
+        return False
 
 
 def _signal_group(group: int, number: int) -> None:

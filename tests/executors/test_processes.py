@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from pathlib import Path
@@ -155,6 +156,34 @@ def test_the_programs_that_a_task_started_die_with_it(flow: Flow, session: str) 
     attempt = row(run(flow), "starts")
     assert attempt["state"] == "timed_out"
     assert running(number) == []
+
+
+BURIES_NOBODY = """
+    import ctypes, os, subprocess, sys, time
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # orphans become its children, and it never asks how they ended
+    child = os.fork()
+    if child:
+        sys.exit(os.waitpid(child, 0)[1])
+
+    import flowdsl
+    log_dir, number = sys.argv[1:]
+    flow = flowdsl.Flow("buries nobody", log_dir=log_dir, isolation="process")
+
+    @flow.task(timeout=0.3)
+    def starts():
+        subprocess.Popen(["sleep", number])
+        time.sleep(77)
+
+    print(flow.run(display=None, raise_on_failure=False).attempts["duration_s"][0])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there can a process stand in for the first one")
+def test_a_limit_kills_in_time_where_nobody_buries_the_dead(log_dir: Path) -> None:
+    """As in a container whose first process is a kernel or a script."""
+    command = [sys.executable, "-c", textwrap.dedent(BURIES_NOBODY), str(log_dir), "77.%d" % os.getpid()]
+    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True).stdout
+    assert 0.3 <= float(said) < 0.3 + 0.5
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are found on Linux only")
