@@ -153,7 +153,7 @@ def test_g12_a_chain_of_ten_thousand_is_built_told_and_pruned_without_recursion(
     flow = chain(10_000)
     assert list(flow.graph(targets="t9999"))[-1] == "t9999"
     assert len(flow.build(given=["t9998"])) == 2
-    assert repr(flow) == "flow 'chain': 10000 tasks"
+    assert repr(flow) == "flow 'chain': 10,000 tasks"
     assert len(repr(flow.graph())) < 20_000
 
 
