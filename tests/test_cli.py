@@ -407,7 +407,9 @@ def test_a_misspelt_run_id_is_answered_with_the_nearest(command: Command, two_ru
 
 
 def test_a_directory_without_runs_is_no_fault_unless_one_is_asked_for(command: Command) -> None:
-    assert command("logs", "--dir", "nowhere").output == "nothing to show\n"
+    for table in ("--runs", "--attempts", "--failures"):
+        done = command("logs", table, "--dir", "nowhere")
+        assert (done.exit_code, done.output) == (0, "no runs in nowhere; --dir says where to look\n")
     assert json.loads(command("logs", "--dir", "nowhere", "--json").output) == []
     done = command("logs", "last", "--dir", "nowhere")
     assert (done.exit_code, "no runs in nowhere" in done.output) == (2, True)

@@ -16,6 +16,8 @@ from flowdsl.errors import DefinitionError
 
 __all__ = ["logs", "read_runs"]
 
+NO_RUNS = "no runs in %s; --dir says where to look"
+
 
 @click.command()
 @click.argument("run_id", required=False)
@@ -30,6 +32,9 @@ def logs(run_id: Optional[str], log_dir: str, what: Optional[str], as_json: bool
     """Show runs from their logs: all of DIR, or the one that RUN_ID begins, or the "last"."""
     with one_line():
         runs = read_runs(log_dir, run_id)
+    if not runs and not as_json:
+        click.echo(NO_RUNS % log_dir)
+        return
     what = what or ("runs" if run_id is None else "tasks")
     if what == "failures":
         _show_failures(runs, as_json)
@@ -67,7 +72,7 @@ def _pick(dirs: Sequence[Path], run_id: str, log_dir: str) -> Path:
         return Path(run_id)
     names = [path.name for path in dirs]
     if not dirs:
-        raise DefinitionError("no runs in %s; --dir says where to look" % log_dir)
+        raise DefinitionError(NO_RUNS % log_dir)
     exact = [path for path in dirs if path.name == run_id]
     found = dirs[-1:] if run_id == "last" else exact or [path for path in dirs if path.name.startswith(run_id)]
     if not found:
