@@ -104,6 +104,26 @@ def test_an_inline_task_shows_what_it_prints_where_it_runs(flow: Flow, capsys: p
     assert shown.endswith("[flowdsl: the rest is not shown here; run.output(...) has it]\n")
 
 
+@pytest.mark.parametrize("executor", HERE)
+def test_a_task_that_closes_its_stream_closes_nobody_elses(
+    flow: Flow, executor: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybodys = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", everybodys)
+
+    @flow.task
+    def closes() -> None:
+        print("before")
+        sys.stdout.close()
+        with pytest.raises(io.UnsupportedOperation):
+            sys.stdout.detach()
+        print("after")
+
+    done = run(flow, executor)
+    assert done.output("closes") == "before\nafter\n"
+    assert not everybodys.closed
+
+
 def test_other_threads_print_as_ever_while_a_run_goes_on(flow: Flow, capsys: pytest.CaptureFixture[str]) -> None:
     going, go_on = threading.Event(), threading.Event()
 

@@ -62,6 +62,16 @@ class Routed:
         elif self.original is not None:
             self.original.flush()
 
+    def close(self) -> None:
+        """Of an attempt nothing is closed: the stream behind it is everybody's, and it may write more."""
+        if _output_here() is None and self.original is not None:
+            self.original.close()
+
+    def detach(self) -> Any:
+        if _output_here() is not None:
+            raise io.UnsupportedOperation("detach")
+        return self.original.detach()
+
     def isatty(self) -> bool:
         return _output_here() is None and self.original is not None and bool(self.original.isatty())
 

@@ -9,6 +9,7 @@ import os
 import sys
 from typing import Any, Callable, Optional
 
+FIRST = 1  # the file descriptor of standard output; that of standard error is the next
 LINES = 1  # _IOLBF of C's setvbuf, on Linux and macOS
 
 
@@ -41,9 +42,9 @@ class Streams:
     """
 
     def __init__(self) -> None:
-        self._ends = (Direct(1), Direct(2))
+        self._ends = [Direct(FIRST), Direct(FIRST + 1)]
         self._texts = [_text(end) for end in self._ends]
-        self._own = os.dup(1)  # whatever a task does with 1
+        self._own = os.dup(1)  # whatever a task does with 1; both 1 and 2 lead there
         self._flush_c = _held_back_by_c()
         self.put()
 
@@ -60,7 +61,13 @@ class Streams:
             self._flush_c(None)
 
     def put(self) -> None:
-        """Into their places, where an earlier task may have left others."""
+        """Into their places, where an earlier task may have left others, or may have closed these."""
+        for at, text in enumerate(self._texts):
+            with contextlib.suppress(OSError):
+                os.dup2(self._own, FIRST + at)
+            if not _is_open(text):
+                self._ends[at] = Direct(FIRST + at)
+                self._texts[at] = _text(self._ends[at])
         sys.stdout, sys.stderr = self._texts
 
     def say(self, data: bytes) -> None:
@@ -71,6 +78,13 @@ class Streams:
 
 def _text(end: Direct) -> io.TextIOWrapper:
     return io.TextIOWrapper(end, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[arg-type]
+
+
+def _is_open(text: io.TextIOWrapper) -> bool:
+    try:
+        return not text.closed
+    except ValueError:  # it has been detached from what it wrote to
+        return False
 
 
 def _held_back_by_c() -> Optional[Callable[[Any], Any]]:

@@ -65,6 +65,30 @@ def test_all_that_an_attempt_writes_is_its_output_in_the_order_in_which_it_came(
     assert done.attempts["output_bytes"].tolist() == [len(done.output("talks").encode())]
 
 
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda: (sys.stdout.close(), sys.stderr.close()),
+        lambda: (sys.stdout.detach(), sys.stderr.detach()),
+        lambda: (os.close(1), os.close(2), [os.open(os.devnull, os.O_WRONLY) for _ in range(2)]),
+    ],
+    ids=["closed", "detached", "other files"],
+)
+def test_what_one_task_does_to_the_streams_is_mended_for_the_next(flow: Flow, how: Any) -> None:
+    flow.task(name="first")(how)
+
+    @flow.task(depends_on="first")
+    def second() -> int:
+        print("printed")
+        sys.stderr.write("stderr\n")
+        os.write(1, b"write\n")
+        return os.getpid()
+
+    done = run(flow)
+    assert done.output("second").splitlines() == ["printed", "stderr", "write"]
+    assert set(done.attempts["pid"]) == {done["second"]}, "it is the same worker"
+
+
 def test_an_attempt_that_prints_nothing_has_no_file(flow: Flow) -> None:
     @flow.task
     def silent() -> None:
