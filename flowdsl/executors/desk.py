@@ -17,6 +17,7 @@ from flowdsl.executors import batch, payload, pipe, plain, records
 from flowdsl.executors.current import Current
 from flowdsl.executors.modules import Modules
 from flowdsl.executors.notes import Notes
+from flowdsl.executors.outcome import exit_code
 from flowdsl.executors.printed import marker
 from flowdsl.executors.streams import Streams
 
@@ -89,7 +90,9 @@ class Desk:
         outcome, seconds = payload.perform_opened(opened)
         ended_at = time.monotonic()
         if os.getpid() != self._pid:  # the task forked, and its child came back here
-            os._exit(0)
+            with contextlib.suppress(OSError, ValueError):  # it may have closed its streams
+                self._streams.write(outcome.traceback)
+            os._exit(exit_code(outcome))
         self._streams.flush()
         self._put_last_words()
         new = self._modules.new()

@@ -69,6 +69,16 @@ def perform(call: Call, timed: bool = True) -> Outcome:
     return tuple.__new__(Outcome, ("succeeded", "returned", value, False, seconds, cpu_s, "", "", "", None))
 
 
+def exit_code(outcome: Outcome) -> int:
+    """How a process ends that was forked by the call and came back from it: as it would anywhere else."""
+    if outcome.state != "failed":
+        return 0
+    if isinstance(outcome.exception, SystemExit):
+        code = outcome.exception.code
+        return code & 0xFF if isinstance(code, int) else int(code is not None)
+    return 1
+
+
 def _since(cpu: Optional[float]) -> Optional[float]:
     return None if cpu is None else thread_time() - cpu
 

@@ -17,7 +17,7 @@ from flowdsl.engine.policy import Kind
 from flowdsl.errors import AttemptStopped
 from flowdsl.executors import capture, threads
 from flowdsl.executors.current import Current, enter
-from flowdsl.executors.outcome import Outcome, failure, perform
+from flowdsl.executors.outcome import Outcome, exit_code, failure, perform
 from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import Crew, Slot
@@ -111,7 +111,7 @@ class Workers:
         """The attempt, in a context of its own."""
         outcome = self._context.copy().run(self._attempt, slot, current)
         if _forked and os.getpid() != self._pid:  # a child of the task came back here: it is not ours
-            os._exit(0)
+            os._exit(exit_code(outcome))
         return outcome
 
     def _attempt(self, slot: Slot, current: Current) -> Outcome:

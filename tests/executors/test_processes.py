@@ -463,6 +463,28 @@ def test_a_task_that_forks_answers_once(flow: Flow, tmp_path: Path) -> None:
     assert [file.stat().st_size for file in tmp_path.glob("file*")] == [0] * 20
 
 
+@pytest.mark.parametrize("isolation", ["process", "thread"])
+def test_a_forked_child_ends_as_it_would_anywhere_else(log_dir: Path, isolation: str) -> None:
+    code = """
+        import os, sys, warnings, flowdsl
+        warnings.simplefilter("ignore")
+        flow = flowdsl.Flow("forks", log_dir=sys.argv[1], isolation=sys.argv[2])
+
+        def status_of(end):
+            child = os.fork()
+            return os.waitpid(child, 0)[1] >> 8 if child else end()
+
+        flow.task(name="returns")(lambda: status_of(int))
+        flow.task(name="exits")(lambda: status_of(lambda: sys.exit(4)))
+        flow.task(name="raises")(lambda: status_of(lambda: 1 // 0))
+        run = flow.run(display=None)
+        print(run["returns"], run["exits"], run["raises"], "ZeroDivisionError" in run.output("raises"))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), str(log_dir), isolation]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, check=True)
+    assert done.stdout == "0 4 1 %s\n" % (isolation == "process")
+
+
 def test_a_thousand_tasks_of_which_each_fifth_kills_its_worker(flow: Flow) -> None:
     for number in range(1000):
         how: Any = os._exit if number % 10 == 0 else lambda code: os.kill(os.getpid(), signal.SIGKILL)
