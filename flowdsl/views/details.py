@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import PurePath
 from typing import Any, List, Mapping, Sequence, Tuple
 
 from flowdsl.definition.counted import counted
@@ -61,9 +62,16 @@ def signature(spec: Any) -> str:
         if parameter.kind == 3 and not any(one.kind in (2, 3) for one in spec.parameters[:at]):
             parts.append("*")
         stars = {2: "*", 4: "**"}.get(parameter.kind, "")
-        default = f"={shorten(safe_repr(parameter.default), _DEFAULT)}" if parameter.has_default else ""
+        default = f"={shorten(_default(parameter.default), _DEFAULT)}" if parameter.has_default else ""
         parts.append(f"{stars}{clean(parameter.name)}{default}")
     return shorten(f"({', '.join(parts)})", _SIGNATURE)
+
+
+def _default(value: Any) -> str:
+    """The value as it would be written; of the path of a file its end, which is the same on another machine."""
+    if not isinstance(value, PurePath):
+        return safe_repr(value)
+    return repr(f"\u2026/{value.name}" if value.is_absolute() and value.name else str(value))
 
 
 def options_text(spec: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,6 +46,17 @@ def mail() -> None: ...
 
 def plain(html: str) -> str:
     return re.sub(r"<[^>]*>", "|", html)
+
+
+def test_of_a_path_the_end_is_shown_which_is_no_secret_of_the_machine(tmp_path: Path) -> None:
+    made = Flow("paths")
+
+    @made.task
+    def flights(data: Path = tmp_path / "flights.csv", out: Path = Path("out") / "clean") -> None: ...
+
+    here = repr(str(Path("out") / "clean"))
+    assert signature(flights.spec) == f"(data='\u2026/flights.csv', out={here})"
+    assert "PosixPath" not in details_html(made.graph())
 
 
 def test_a_row_says_signature_needs_options_and_doc() -> None:
