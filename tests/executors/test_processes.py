@@ -504,11 +504,11 @@ def test_tasks_that_kill_their_worker_once_all_succeed(flow: Flow) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return attempt
 
-    for number in range(200):
+    for number in range(1000):
         flow.task(name="t%d" % number, retries=1)(lambda dies=number % 5 == 0: once(dies))
     done = run(flow)
     assert done.state == "succeeded"
-    assert [done["t%d" % number] for number in range(200)] == [2 if number % 5 == 0 else 1 for number in range(200)]
+    assert [done["t%d" % number] for number in range(1000)] == [2 if number % 5 == 0 else 1 for number in range(1000)]
 
 
 def test_items_of_which_each_fifth_kills_its_worker(flow: Flow) -> None:
