@@ -80,13 +80,24 @@ def _children(pid: int) -> List[psutil.Process]:
 
 
 def _marked(mark: str, worker: int) -> List[psutil.Process]:
+    """All that carry the mark, each stopped; looked for until there is nothing new, as they may start others."""
     found: List[psutil.Process] = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(*GONE):
-            if process.pid != worker and process.environ().get(MARK) == mark:
+    while True:
+        fresh = [process for process in psutil.process_iter() if process not in found and process.pid != worker]
+        fresh = [process for process in fresh if _carries(mark, process)]
+        if not fresh:
+            return found
+        for process in fresh:
+            with contextlib.suppress(*GONE):
                 process.suspend()
-                found.append(process)
-    return found
+        found += fresh
+
+
+def _carries(mark: str, process: psutil.Process) -> bool:
+    try:
+        return bool(process.environ().get(MARK) == mark)
+    except GONE:
+        return False
 
 
 def named(code: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import re
@@ -218,6 +219,39 @@ def test_a_program_dies_too_when_its_worker_is_dying_and_the_tree_has_broken_up(
 
     assert row(run(flow), "breaks_up")["cause"] == "worker_died"
     assert running(number) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are found on Linux only")
+def test_what_an_orphan_starts_while_it_is_looked_for_dies_too(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    number, begun, real = "77.%d" % os.getpid(), tmp_path / "begun", psutil.process_iter
+
+    @flow.task
+    def crashes() -> None:
+        code = "import signal, subprocess, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [10]); "
+        code += "open(sys.argv[2], 'w'); signal.sigwait([10]); "
+        code += "subprocess.Popen(['sleep', sys.argv[1][1:]], start_new_session=True); open(sys.argv[3], 'w'); "
+        code += "signal.pause()"
+        ready = str(begun) + " ready"
+        subprocess.Popen([sys.executable, "-c", code, "x" + number, ready, str(begun)], start_new_session=True)
+        assert wait_until(lambda: os.path.exists(ready))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def listed_before_it_starts_another(*attributes: Any) -> Any:
+        listed = list(real(*attributes))
+        for process in listed:
+            with contextlib.suppress(psutil.Error):
+                if not begun.exists() and "x" + number in process.cmdline():
+                    process.send_signal(10)
+                    assert wait_until(begun.exists)
+        return iter(listed)
+
+    monkeypatch.setattr(psutil, "process_iter", listed_before_it_starts_another)
+    run(flow)
+    monkeypatch.undo()
+    assert begun.exists()
+    assert (running(number), running("x" + number)) == ([], [])
 
 
 def test_what_a_task_leaves_behind_ends_with_its_attempt(flow: Flow) -> None:
