@@ -76,6 +76,7 @@ SCRIPT = """
     try:
         flow.run(display=None)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what comes now was for the clean-up, which is over
         run = flowdsl.last_run()
         print(run.state, sorted(set(run.tasks["cause"])), sorted(set(run.attempts["mechanism"])), flush=True)
         sys.exit(7)
