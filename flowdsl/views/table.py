@@ -118,9 +118,10 @@ def _error(row: Any, snapshot: Any) -> str:
 
 
 def _style(breaks: bool, long: bool) -> str:
-    """A column that may break keeps some width where it has much to say, and breaks words that are too long for it."""
-    least = "min-width:13em;" if breaks and long else ""
-    return _CELL.format("normal;overflow-wrap:anywhere" if breaks else "nowrap") + least
+    """A column that may break keeps some width where it has much to say, else that of its longest word."""
+    if breaks and long:
+        return _CELL.format("normal;overflow-wrap:anywhere") + "min-width:13em;"
+    return _CELL.format("normal" if breaks else "nowrap")
 
 
 def rows_of(snapshot: Any) -> List[Any]:

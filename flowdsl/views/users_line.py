@@ -16,6 +16,8 @@ _FRAME = re.compile(
 _FOLDERS = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
 _FOREIGN = (str(Path(__file__).resolve().parents[1]) + os.sep, *(folder + os.sep for folder in _FOLDERS if folder))
 _INSTALLED = re.compile(r"[\\/](?:site|dist)-packages[\\/]")  # on the machine that wrote a log, wherever that was
+# Cython knows its files by where they were when the package was built, which is below no folder of this machine.
+_COMPILED = re.compile(r"(?![\\/]|[A-Za-z]:).*\.(?:pyx|pxi|pxd)$")
 _STACK_FRAME = re.compile(r'^ +File "(?P<file>[^"\n]+)", line (?P<line>\d+),? in (?P<where>.+)', re.MULTILINE)
 # A cell's file has a name that says nothing to anybody, unless its notebook was loaded from a file.
 _CELL = re.compile(r"[\\/]ipykernel_\d+[\\/]|^<(?!.*, cell \d+>$)")
@@ -56,4 +58,4 @@ def _told(frame: Match[str]) -> str:
 
 def is_foreign(file: str) -> bool:
     """Whether a file belongs to the standard library, to an installed package or to flowdsl."""
-    return file.startswith(_FOREIGN) or _INSTALLED.search(file) is not None
+    return bool(file.startswith(_FOREIGN) or _INSTALLED.search(file) or _COMPILED.match(file))

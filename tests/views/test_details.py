@@ -59,6 +59,18 @@ def test_of_a_path_the_end_is_shown_which_is_no_secret_of_the_machine(tmp_path: 
     assert "PosixPath" not in details_html(made.graph())
 
 
+def test_a_column_of_a_few_words_is_never_as_narrow_as_a_letter() -> None:
+    made = Flow("narrow")
+
+    @made.task(tags="statistics")
+    def mean(numbers: Any) -> None:
+        """The mean of all the numbers that were read."""
+
+    _, options, doc = re.findall(r'<td style="([^"]*)">', details_html(made.graph()))
+    assert "overflow-wrap:anywhere" not in options
+    assert "overflow-wrap:anywhere" in doc and "min-width" in doc
+
+
 def test_a_row_says_signature_needs_options_and_doc() -> None:
     text = plain(details_html(flow().graph()))
     assert "flights||(path=&#x27;jan.csv&#x27;, *, rows=7)" in text

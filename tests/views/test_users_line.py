@@ -33,10 +33,24 @@ def test_it_is_the_deepest_line_that_is_no_library_s(traceback: Optional[str], l
     assert users_line(traceback) == line
 
 
-@pytest.mark.parametrize("library", [ours.__file__, json.__file__, "/else/where/site-packages/pandas/core/frame.py"])
+@pytest.mark.parametrize(
+    "library",
+    [
+        ours.__file__,
+        json.__file__,
+        "/else/where/site-packages/pandas/core/frame.py",
+        "pandas/_libs/hashtable_class_helper.pxi",
+        "index.pyx",
+    ],
+)
 def test_what_a_library_raised_is_told_by_the_line_that_called_it(library: str) -> None:
     traceback = frame("/tmp/job.py", 3, "f", "call(2)") + frame(library, 9, "call", "raise ValueError") + "ValueError"
     assert users_line(traceback) == "job.py, line 3, in f: call(2)"
+
+
+def test_a_cython_file_of_the_user_s_own_is_no_library() -> None:
+    traceback = frame("/home/me/fast.pyx", 3, "fast.f", "g()") + "ValueError"
+    assert users_line(traceback) == "fast.pyx, line 3, in fast.f: g()"
 
 
 def test_a_frame_without_its_code_does_not_take_the_next_frame_for_it() -> None:
