@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import pickle
+from collections import ChainMap
+from functools import lru_cache
 from operator import is_
 from types import ModuleType
-from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, ClassVar, Dict, FrozenSet, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
 import cloudpickle
 
 from flowdsl.definition.options import Retry
 from flowdsl.executors.letters import LARGE
 from flowdsl.executors.sharing import Book
-from flowdsl.executors.standing import PLAIN, used_by
+from flowdsl.executors.standing import PLAIN, is_importable, used_by
 
 MANY = 1000  # tasks whose functions are remembered
 NUMBERS: FrozenSet[type] = PLAIN - {str, bytes}  # of plain data what is never large
@@ -56,12 +59,37 @@ def dump_policy(policy: Policy) -> Tuple[bool, bytes]:
     found = _packed.get(key)
     if found is not None and used is not None and _are_same(used, found[1]):
         return True, found[2]
-    data: bytes = cloudpickle.dumps(policy)
+    data = _dumped(policy)
     if used is not None:
         if len(_packed) >= MANY:
             _packed.clear()
         _packed[key] = (policy, used, data)  # with the policy, so that the numbers stay its own
     return used is not None, data
+
+
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """By value also what `lru_cache` makes of a function of a notebook, which cloudpickle takes by its name."""
+
+    dispatch_table: ClassVar[Any] = ChainMap(
+        {type(lru_cache(int)): lambda cached: _reduced(cached)}, cloudpickle.Pickler.dispatch_table
+    )
+
+
+def _dumped(value: Any) -> bytes:
+    with io.BytesIO() as file:
+        _Pickler(file).dump(value)
+        return file.getvalue()
+
+
+def _reduced(cached: Any) -> Union[str, Tuple[Any, ...]]:
+    if is_importable(cached):
+        return str(cached.__qualname__)
+    typed = cached.cache_parameters()["typed"] if hasattr(cached, "cache_parameters") else False  # from Python 3.9 on
+    return _with_a_cache, (cached.__wrapped__, cached.cache_info().maxsize, typed)
+
+
+def _with_a_cache(function: Callable[..., Any], maxsize: Optional[int], typed: bool) -> Any:
+    return lru_cache(maxsize, typed)(function)
 
 
 def _are_same(these: Sequence[Any], those: Sequence[Any]) -> bool:

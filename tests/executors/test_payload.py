@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -20,6 +21,17 @@ def answer(function: Any, *args: Any) -> payload.Answer:
 def test_a_closure_travels_by_value() -> None:
     factor = 3
     assert answer(lambda x: factor * x, 14).outcome.value == 42
+
+
+def test_what_lru_cache_made_of_a_function_travels_by_value_too() -> None:
+    @lru_cache(maxsize=7)
+    def fibonacci(n: int) -> int:
+        return n if n < 2 else fibonacci(n - 1) + fibonacci(n - 2)
+
+    fibonacci(50)
+    found = answer(lambda: (fibonacci(30), fibonacci.cache_info(), fibonacci.__name__)).outcome
+    assert found.value == (832040, (28, 31, 7, 7), "fibonacci"), found.error
+    assert answer(fibonacci, 10).outcome.value == 55
 
 
 def test_an_exception_that_does_not_unpickle_is_told_as_text() -> None:
