@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Callable, List
 
 import pytest
@@ -83,3 +84,22 @@ def test_a_list_with_gaps_is_no_result_of_a_mapped_task_whose_items_failed() -> 
     assert [name for name in asked if run.has_result(name)] == ["halves[0]", "halves[2]", "there"]
     taken = dict(facts(run, "there").arguments)
     assert taken["halves"] == "halves: no result so far"
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        ({"a": 1}, "the result of task 'split' has no item ['train'] (KeyError: 'train')"),
+        ([1, 2], "the result of task 'split' has no item ['train'] (TypeError: "),
+    ],
+)
+@pytest.mark.parametrize("mapped", [False, True])
+def test_an_item_that_a_result_does_not_have_is_told_with_whose_result_it_is(
+    log_dir: Path, value: Any, error: str, mapped: bool
+) -> None:
+    flow = Flow("items", log_dir=log_dir)
+    split = flow.task("split")(lambda: value)
+    flow.task("fit", depends_on={"rows": split["train"]}, **({"map": "rows"} if mapped else {}))(lambda rows: rows)
+    run = flow.run(display=None, raise_on_failure=False)
+    assert error in str(run.failures[0])
+    assert run.tasks.set_index("task")["state"]["fit"] == "failed"

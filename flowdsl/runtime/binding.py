@@ -11,7 +11,7 @@ from flowdsl.definition.spec import TaskSpec
 from flowdsl.engine.maps import split
 from flowdsl.executors.outcome import Call
 from flowdsl.runtime.fanout import Fans
-from flowdsl.runtime.results import Results
+from flowdsl.runtime.results import Results, item_of
 
 
 class Missing(NamedTuple):
@@ -54,7 +54,7 @@ def bind(
             value = missing(source)
         else:
             if path:
-                value = _item(value, path)
+                value = item_of(value, source, path)
         if parameter[0] == "*":
             rest.append(value)
         else:
@@ -67,12 +67,6 @@ def bind(
     if rest or (parameters and parameters[0][1] == POSITIONAL_ONLY):
         return _positional(spec, rest, named), named
     return (), named
-
-
-def _item(value: Any, path: Sequence[Any]) -> Any:
-    for key in path:
-        value = value[key]
-    return value
 
 
 def _positional(spec: TaskSpec, rest: List[Any], named: Dict[str, Any]) -> List[Any]:

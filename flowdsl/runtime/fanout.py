@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from flowdsl.definition.graph import Edge, Graph
 from flowdsl.engine.maps import item_name
 from flowdsl.errors import MapError
-from flowdsl.runtime.results import NOTHING, Results
+from flowdsl.runtime.results import NOTHING, Results, item_of
 
 __all__ = ["Fans"]
 
@@ -81,9 +81,7 @@ class Fans:
         else:
             if edge.source not in self._results.values:
                 raise MapError("%s has nothing to map over: task %r has no result" % (what, edge.source))
-            value = self._results.values[edge.source]
-            for key in edge.path:
-                value = value[key]
+            value = item_of(self._results.values[edge.source], edge.source, edge.path)
             values = listed(value, what)
         return len(values), values.__getitem__
 
@@ -94,9 +92,7 @@ class Fans:
             value = values[index]
             if value is NOTHING:
                 return self._results.missing(item_name(edge.source, index))
-            for key in edge.path:
-                value = value[key]
-            return value
+            return item_of(value, item_name(edge.source, index), edge.path)
 
         return len(values), column
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Set
+from typing import Any, Callable, Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Set
 
+from flowdsl.definition.checks import shown
 from flowdsl.definition.graph import Graph
 from flowdsl.engine.maps import item_name, split
+from flowdsl.executors.outcome import text_of
 
 NOTHING: Any = type("Nothing", (), {"__repr__": lambda self: "<no result>"})()  # where an item has no result (yet)
 
@@ -16,6 +18,23 @@ class Kept(NamedTuple):
     run_id: str = ""
     tasks: FrozenSet[str] = frozenset()
     values: Mapping[str, Any] = {}
+
+
+def item_of(value: Any, source: str, path: Sequence[Any]) -> Any:
+    """What lies under these keys, one after the other, in the result of the task `source`.
+
+    Raises LookupError where nothing does, TypeError where there can be no items; both say of whose result.
+    """
+    found = value
+    for key in path:
+        try:
+            found = found[key]
+        except (LookupError, TypeError) as exc:
+            kind = TypeError if isinstance(exc, TypeError) else LookupError
+            where = "".join("[%s]" % shown(one) for one in path)
+            why = "%s: %s" % (type(exc).__name__, text_of(exc))
+            raise kind("the result of task %r has no item %s (%s)" % (source, where, why)) from exc
+    return found
 
 
 class Results:
