@@ -23,17 +23,19 @@ class Kept(NamedTuple):
 def item_of(value: Any, source: str, path: Sequence[Any]) -> Any:
     """What lies under these keys, one after the other, in the result of the task `source`.
 
-    Raises LookupError where nothing does, TypeError where there can be no items; both say of whose result.
+    Raises LookupError (for a key KeyError) where nothing does, TypeError where there can be no such item; which say
+    whose result it is.
     """
     found = value
     for key in path:
         try:
             found = found[key]
         except (LookupError, TypeError) as exc:
+            what = "the result of task %r has no item %s" % (source, "".join("[%s]" % shown(one) for one in path))
+            if isinstance(exc, KeyError):
+                raise KeyError(what) from exc
             kind = TypeError if isinstance(exc, TypeError) else LookupError
-            where = "".join("[%s]" % shown(one) for one in path)
-            why = "%s: %s" % (type(exc).__name__, text_of(exc))
-            raise kind("the result of task %r has no item %s (%s)" % (source, where, why)) from exc
+            raise kind("%s: %s" % (what, text_of(exc))) from exc
     return found
 
 

@@ -21,6 +21,7 @@ from flowdsl.executors.outcome import Outcome, exit_code, failure, perform
 from flowdsl.runtime.binding import Calls
 from flowdsl.runtime.core import Core
 from flowdsl.runtime.crew import Crew, Slot
+from flowdsl.runtime.orders import Orders
 from flowdsl.runtime.scribe import Scribe
 from flowdsl.runtime.stint import Series, Single
 from flowdsl.runtime.teller import STOPPED, Teller
@@ -153,10 +154,20 @@ class Workers:
             if isinstance(slot.stint, Series):
                 slot.stint.until = core.write_by
         if orders is not None:
-            self._carry_out(orders)
+            if slot.stint is not None and orders.launches:  # its time goes by, and arguments may take long to pack
+                threading.Thread(target=self._deliver, args=(orders,), name="flowdsl-launch", daemon=True).start()
+            else:
+                self._carry_out(orders)
         if now > turns.alarm_due + LATE:
             self._make_way(turns.alarm_due, now)
         return step
+
+    def _deliver(self, orders: Orders) -> None:
+        """Carry them out in a thread of its own."""
+        try:
+            self._carry_out(orders)
+        except BaseException as exc:
+            self._give_up(exc)
 
     def _make_way(self, due: float, now: float) -> None:
         """Let the timer thread have the interpreter, which it waits for in vain.

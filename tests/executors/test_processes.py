@@ -130,6 +130,23 @@ def test_a_limit_holds_while_a_worker_is_stopped_in_the_middle_of_sending(flow: 
     assert attempt["duration_s"] < 0.3 + 0.5
 
 
+class SlowToPack:
+    """Half a second goes by in Python code when it is pickled."""
+
+    def __reduce__(self) -> Any:
+        time.sleep(0.5)
+        return (list, ())
+
+
+def test_the_packing_of_an_argument_is_no_time_of_the_thread_task_beside_it(flow: Flow) -> None:
+    flow.task("slow", isolation="thread")(SlowToPack)
+    flow.task("takes")(lambda slow: len(slow))
+    flow.task("quick", isolation="thread", timeout=0.25)(lambda slow: None)
+    done = run(flow)
+    assert done["takes"] == 0
+    assert row(done, "quick")["state"] == "succeeded"
+
+
 def test_a_timeout_is_retried_and_the_former_attempt_is_dead_by_then(flow: Flow, tmp_path: Path) -> None:
     first = tmp_path / "first"
 
