@@ -23,7 +23,7 @@ class Kept(NamedTuple):
 def item_of(value: Any, source: str, path: Sequence[Any]) -> Any:
     """What lies under these keys, one after the other, in the result of the task `source`.
 
-    Raises LookupError (for a key KeyError) where nothing does, TypeError where there can be no such item; which say
+    Raises LookupError (for a key KeyError) where nothing does, TypeError where there can be no such item; both say
     whose result it is.
     """
     found = value
