@@ -150,7 +150,7 @@ class Reception:
             self.burial.begin(worker, partial(self._tell_last, worker, turn, message))
             return
         _tell_end(turn, message, load)
-        if len(self._roster.idle) > self._roster.keep:
+        if len(self._roster.idle) > self._roster.keep + 1:
             for leaving in self._roster.dismiss():
                 self.burial.begin(leaving)
 

@@ -10,7 +10,7 @@ from flowdsl.executors.jobs import Job
 
 
 class Roster:
-    """All workers; of those that are idle the last goes to work next, and at most `keep` are kept."""
+    """All workers; of those that are idle the last goes to work next, and at most `keep` and a spare one are kept."""
 
     def __init__(self, keep: int) -> None:
         self.keep = keep
@@ -55,9 +55,9 @@ class Roster:
             return True
 
     def dismiss(self) -> List[WorkerProcess]:
-        """The idle workers that are too many, which are to end."""
+        """The idle workers that are too many, which are to end; not the spare one, or each run would start its own."""
         with self.lock:
-            many = max(0, len(self.idle) - self.keep)
+            many = max(0, len(self.idle) - self.keep - 1)
             leaving, self.idle = self.idle[:many], self.idle[many:]
             for worker in leaving:
                 worker.state = DOOMED

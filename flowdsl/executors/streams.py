@@ -62,13 +62,19 @@ class Streams:
 
     def put(self) -> None:
         """Into their places, where an earlier task may have left others, or may have closed these."""
-        for at, text in enumerate(self._texts):
-            with contextlib.suppress(OSError):
-                os.dup2(self._own, FIRST + at)
-            if not _is_open(text):
-                self._ends[at] = Direct(FIRST + at)
-                self._texts[at] = _text(self._ends[at])
+        with contextlib.suppress(OSError):
+            os.dup2(self._own, FIRST)
+            os.dup2(self._own, FIRST + 1)
+        if not self._are_open():
+            self._ends = [Direct(FIRST), Direct(FIRST + 1)]
+            self._texts = [_text(end) for end in self._ends]
         sys.stdout, sys.stderr = self._texts
+
+    def _are_open(self) -> bool:
+        try:
+            return not (self._texts[0].closed or self._texts[1].closed)
+        except ValueError:  # one has been detached from what it wrote to
+            return False
 
     def say(self, data: bytes) -> None:
         """Put this between what was printed before and what will be."""
@@ -78,13 +84,6 @@ class Streams:
 
 def _text(end: Direct) -> io.TextIOWrapper:
     return io.TextIOWrapper(end, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[arg-type]
-
-
-def _is_open(text: io.TextIOWrapper) -> bool:
-    try:
-        return not text.closed
-    except ValueError:  # it has been detached from what it wrote to
-        return False
 
 
 def _held_back_by_c() -> Optional[Callable[[Any], Any]]:
