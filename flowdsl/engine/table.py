@@ -147,8 +147,8 @@ class TaskTable:
         name, attempt = self.names[number], self.attempts[number]
         fields = (ev.ATTEMPT_SUCCEEDED, name, attempt, st.RUNNING, _SUCCEEDED, "returned", "", "", "", detail)
         events.append(_new(Event, fields))
-        if self._children[number] is None and not self.maps.owner:
-            self.open -= 1
+        if self._children[number] is None:
+            self._end_leaf(number, events)
         else:
             self.settle(number, events)
 
@@ -170,10 +170,20 @@ class TaskTable:
             fields = (succeeded, name, attempt, _RUNNING, _SUCCEEDED, "returned", "", "", "", said)
             events.append(_new(Event, fields))
             states[number] = _SUCCEEDED
-            if children[number] is None and not items:
-                self.open -= 1
-            else:
+            if children[number] is not None:
                 self.settle(number, events)
+            elif items:
+                self._end_leaf(number, events)
+            else:
+                self.open -= 1
+
+    def _end_leaf(self, number: int, events: List[Event]) -> None:
+        """What `settle` does for a task that nobody waits for, unless it is an item."""
+        self.open -= 1
+        if self.maps.owner:
+            whole = self._item_ended(number, events)
+            if whole is not None:
+                self.settle(whole, events)
 
     def settle(self, number: int, events: List[Event]) -> None:
         """The task has ended: its dependants hear of it, and theirs in turn (no recursion: chains are long)."""
@@ -212,9 +222,10 @@ class TaskTable:
         self.move(number, "expanded", ev.TASK_EXPANDED, events, detail={"size": size})
         items = range(len(self.names), len(self.names) + size)
         self.maps.expand(number, items)
+        name, upstream, policy, priority, rank, _, _, over = node
         for index in range(size):
-            upstream = item_upstream(node.upstream, node.over or (), index)
-            fields = (item_name(node.name, index), upstream, node.policy, node.priority, node.rank, "", None, None)
+            own = item_upstream(upstream, over, index) if over else upstream
+            fields = (item_name(name, index), own, policy, priority, rank, "", None, None)
             self.add(_new(Node, fields), events)
         self._hand_on(number, events)
         for item in items:
