@@ -35,6 +35,9 @@ def detail_text(detail: Mapping[str, Any]) -> str:
         with_names = _names_text(upstream)
         if with_names:
             return f'{{"action":{quoted(action)},"upstream":{with_names}}}'
+    cpu_s = detail.get("cpu_s")
+    if len(detail) == 1 and type(cpu_s) is float and cpu_s - cpu_s == 0.0:  # that of most attempts that succeed
+        return f'{{"cpu_s":{cpu_s!r}}}'
     parts: List[str] = []
     for key, value in detail.items():
         kind = type(value)
