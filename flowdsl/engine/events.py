@@ -6,7 +6,7 @@ names and numbers only, never functions or values, so that a journal can be repl
 
 from __future__ import annotations
 
-from typing import Any, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 # The facts. A task's life: task_added, task_ready, attempt_started, one of attempt_*, and so on round a retry.
 # That of a mapped task: task_added, task_ready, task_expanded (then its items join), one of task_*.
@@ -123,18 +123,16 @@ class Ended(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """`Begun` and `Ended` at once, of an attempt that was over before anybody told of its begin."""
+    """`Begun` and `Ended` of attempts that succeeded before anybody told of their begin.
 
-    ended: Ended
-    began: float  # seconds since the run's start; `now` is when it ended
-    detail: Optional[Mapping[str, Any]] = None  # as that of `Begun`
+    One worker made them one after the other: each began when the one before it ended. They are of one kind.
+    """
 
-
-class RanWell(NamedTuple):
-    """A `Ran` for each of these attempts, which succeeded one after the other and had nothing to say."""
-
-    attempts: Tuple[Tuple[str, int], ...]  # task, attempt
-    detail: Optional[Mapping[str, Any]] = None  # as that of `Begun`
+    attempts: Sequence[Tuple[str, int]]  # task, attempt
+    began: float  # the first of them, in seconds since the run's start
+    ends: Sequence[float]  # when each ended; `now` is the last
+    detail: Optional[Mapping[str, Any]] = None  # of each, as that of `Begun`
+    said: Sequence[Optional[Mapping[str, Any]]] = ()  # one each, as those of `Ended`; empty: nothing was said
 
 
 class Lost(NamedTuple):

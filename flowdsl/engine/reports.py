@@ -5,6 +5,7 @@ Every report carries its attempt number, and a superseded one is dropped.
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.engine import events as ev
@@ -85,42 +86,30 @@ class Reports:
             self._ends.not_succeeded(number, st.FAILED, cause, retryable, mechanism, detail, now, events, effects)
 
     def ran(self, message: ev.Ran, now: float, events: List[Event], effects: List[Any]) -> None:
-        """The first event is that of the begin, where the attempt was launched and had not begun."""
-        ended, began, detail = message
-        table, number = self._table, self._table.number[ended.task]
-        if number in self._launched and table.attempts[number] == ended.attempt:
-            self._launched.discard(number)
-            if ended.state == st.SUCCEEDED and not ended.mechanism and self._is_plain(number):
-                self._slots.free(number)
-                table.run_through((number,), detail, ended.detail, events)
-                return
-            self._launches.begin(number, detail, began, events)
-        self.ended(ended, now, events, effects)
-
-    def ran_well(self, message: ev.RanWell, now: float, events: List[Event], effects: List[Any]) -> None:
-        """What `ran` would do for each."""
-        attempts, detail = message
+        """What `begun` and `ended` would do for each, at once where nothing has to be remembered or forgotten."""
+        attempts, began, ends, detail, said = message
         table = self._table
         numbers = [table.number[task] for task, _ in attempts]
         if self._are_plain(numbers, attempts):
             self._launched.difference_update(numbers)
+            if self._kinds[table.policies[numbers[0]].kind].batches:
+                self._batches.ran(numbers, self._owners, began, ends)
             self._slots.free_all(numbers)
-            table.run_through(numbers, detail, None, events)
+            table.run_through(numbers, detail, said, events)
             return
-        for task, attempt in attempts:
-            ended = ev.Ended(task, attempt, st.SUCCEEDED, "returned")
-            self.ran(ev.Ran(ended, now, detail), now, events, effects)
+        for (task, attempt), end, words in zip(attempts, ends, said or repeat(None)):
+            self._launches.begun(ev.Begun(task, attempt, detail), began, events, effects)
+            self.ended(ev.Ended(task, attempt, st.SUCCEEDED, "returned", detail=words), end, events, effects)
+            began = end
 
     def _are_plain(self, numbers: Sequence[int], attempts: Sequence[Tuple[str, int]]) -> bool:
-        """All of them are launched, and plain."""
-        launched, latest, policies, plain = self._launched, self._table.attempts, self._table.policies, None
+        """All of them are launched, hold no named limits, and nobody waits for them to end, or has seen them lost."""
+        if self._told or self._lost:
+            return False
+        launched, latest, uses = self._launched, self._table.attempts, self._table.uses
         for number, (_, attempt) in zip(numbers, attempts):
-            if number not in launched or latest[number] != attempt:
+            if number not in launched or latest[number] != attempt or uses[number]:
                 return False
-            if policies[number] is not plain:
-                if not self._is_plain(number):
-                    return False
-                plain = policies[number]  # and so is all that shares it
         return True
 
     def _is_plain(self, number: int) -> bool:

@@ -73,7 +73,6 @@ class Scheduler:
             ev.Note: reports.note,
             ev.Ended: reports.ended,
             ev.Ran: reports.ran,
-            ev.RanWell: reports.ran_well,
             ev.Lost: reports.lost,
             ev.Returned: reports.returned,
             ev.Cancel: cancels.cancel,

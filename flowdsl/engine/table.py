@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from flowdsl.engine import events as ev
@@ -159,15 +160,15 @@ class TaskTable:
         fields = (ev.ATTEMPT_STARTED, name, attempt, st.READY, _RUNNING, "started", "", "", "", detail)
         events.append(_new(Event, fields))
 
-    def run_through(self, numbers: Sequence[int], detail: Detail, said: Detail, events: List[Event]) -> None:
+    def run_through(self, numbers: Sequence[int], detail: Detail, said: Sequence[Detail], events: List[Event]) -> None:
         """Of each of these an attempt begins, `detail`, and succeeds, `said`, at once: as `begin` and `succeed` do."""
         names, states, attempts, children = self.names, self.states, self.attempts, self._children
         started, succeeded, items = ev.ATTEMPT_STARTED, ev.ATTEMPT_SUCCEEDED, self.maps.owner
-        for number in numbers:
+        for number, words in zip(numbers, said or repeat(None)):
             name, attempt = names[number], attempts[number]
             fields = (started, name, attempt, st.READY, _RUNNING, "started", "", "", "", detail)
             events.append(_new(Event, fields))
-            fields = (succeeded, name, attempt, _RUNNING, _SUCCEEDED, "returned", "", "", "", said)
+            fields = (succeeded, name, attempt, _RUNNING, _SUCCEEDED, "returned", "", "", "", words)
             events.append(_new(Event, fields))
             states[number] = _SUCCEEDED
             if children[number] is not None:

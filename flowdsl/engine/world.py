@@ -56,18 +56,18 @@ class Habits(Protocol):
 class Life:
     """One attempt, as the world knows it."""
 
-    __slots__ = ("act", "attempt", "began_at", "before", "begun", "behind", "over", "stopped", "task")
+    __slots__ = ("act", "attempt", "began_at", "before", "begun", "behind", "ended_at", "over", "stopped", "task")
 
     def __init__(self, launch: ev.Launch, act: Act) -> None:
         self.task = launch.task
         self.attempt = launch.attempt
         self.act = act
         self.begun = False
-        self.began_at = 0.0
+        self.began_at = self.ended_at = 0.0
         self.over = False
         self.stopped = ""  # why it was told to end
         self.behind: Optional[Life] = None  # who comes next in its batch
-        self.before: Tuple[Tuple[str, int], ...] = ()  # who came before it, succeeded, and has not been told of
+        self.before: Tuple[Life, ...] = ()  # who came before it, succeeded, and has not been told of
 
 
 class World:
@@ -197,8 +197,8 @@ class World:
         """Of those that its worker did not tell of at once."""
         if life.before:
             before, life.before = life.before, ()
-            self._untold.difference_update(before)
-            self.feed(ev.RanWell(before))
+            self._untold.difference_update([(one.task, one.attempt) for one in before])
+            self.feed(_ran(before))
 
     def _scatter(self, life: Life) -> None:
         """The worker is gone: those behind in the batch are given back."""
@@ -245,9 +245,10 @@ class World:
         if life.over:
             return
         self._bury(life)
+        life.ended_at = self.now
         if act.tells_late and act.silent and act.state == st.SUCCEEDED and not life.stopped:
-            life.before = (*life.before, (life.task, life.attempt))
-            self._untold.add(life.before[-1])
+            life.before = (*life.before, life)
+            self._untold.add((life.task, life.attempt))
             if life.behind is None:
                 self._tell_before(life)
             self._go_on(life)
@@ -255,9 +256,10 @@ class World:
         self._tell_before(life)
         if act.lost:
             self.feed(ev.Lost(life.task, life.attempt))
+        elif act.tells_at_once and act.silent and act.state == st.SUCCEEDED:
+            self._say(life, _ran((life,)))
         else:
-            ended = ev.Ended(life.task, life.attempt, act.state, act.cause, act.retryable)
-            self._say(life, ev.Ran(ended, life.began_at) if act.tells_at_once and act.silent else ended)
+            self._say(life, ev.Ended(life.task, life.attempt, act.state, act.cause, act.retryable))
         if act.lost or act.cause == "worker_died":
             self._scatter(life)
         else:
@@ -309,3 +311,9 @@ class World:
         if delay != NEVER:
             self._count += 1
             heapq.heappush(self._coming, (self.now + delay, self._count, happens, what))
+
+
+def _ran(lives: Sequence[Life]) -> ev.Ran:
+    """What a worker says of attempts that it made one after the other, and that succeeded."""
+    attempts = tuple((life.task, life.attempt) for life in lives)
+    return ev.Ran(attempts, lives[0].began_at, tuple(life.ended_at for life in lives))

@@ -102,9 +102,9 @@ class Desk:
             self._put(pipe.LEFT, payload.answer(outcome, seconds))
             return False
         if plain.fits(outcome):
-            next_at = time.monotonic() if goes_on() else 0.0
-            self._put(pipe.PLAIN, plain.pack(outcome, ended_at, next_at))
-            return next_at > 0.0
+            going_on = goes_on()
+            self._put(pipe.PLAIN, plain.pack(outcome, ended_at, going_on))
+            return going_on
         self._put(
             pipe.DONE, payload.answer(outcome, seconds)
         )  # which may take its time: then the next one has not begun

@@ -10,18 +10,18 @@ from flowdsl.executors.outcome import Outcome
 from flowdsl.executors.payload import Bytes
 from flowdsl.executors.standing import PLAIN
 
-TIMES = struct.Struct(">dddd")  # when it ended, seconds in the function, of the processor, when the next one begins
+HEAD = struct.Struct(">ddd?")  # when it ended, seconds in the function, of the processor, whether the next one begins
 LARGE = 4_096  # bytes or characters of a value that goes another way
 
 _new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor
 
 
 class Answer(NamedTuple):
-    """An outcome; times are those of the monotonic clock, and `next_at` is 0 where the worker has nothing more."""
+    """An outcome, when that was by the monotonic clock, and whether the next attempt of the batch began then."""
 
     outcome: Outcome
     ended_at: float
-    next_at: float
+    goes_on: bool
 
 
 def fits(outcome: Outcome) -> bool:
@@ -32,14 +32,14 @@ def fits(outcome: Outcome) -> bool:
     return type(value) not in (str, bytes) or len(value) <= LARGE
 
 
-def pack(outcome: Outcome, ended_at: float, next_at: float) -> bytes:
+def pack(outcome: Outcome, ended_at: float, goes_on: bool) -> bytes:
     """The answer as bytes, of an outcome that fits."""
-    return TIMES.pack(ended_at, outcome.seconds, outcome.cpu_s, next_at) + pickle.dumps(outcome.value, 4)
+    return HEAD.pack(ended_at, outcome.seconds, outcome.cpu_s, goes_on) + pickle.dumps(outcome.value, 4)
 
 
 def unpack(body: Bytes) -> Answer:
     """What `pack` made."""
-    ended_at, seconds, cpu_s, next_at = TIMES.unpack_from(body)
-    value = pickle.loads(memoryview(body)[TIMES.size :])
+    ended_at, seconds, cpu_s, goes_on = HEAD.unpack_from(body)
+    value = pickle.loads(memoryview(body)[HEAD.size :])
     outcome = _new(Outcome, ("succeeded", "returned", value, False, seconds, cpu_s, "", "", "", None))
-    return Answer(outcome, ended_at, next_at)
+    return Answer(outcome, ended_at, goes_on)

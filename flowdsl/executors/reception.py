@@ -218,9 +218,9 @@ def _tell_end(turn: Turn, message: pipe.Message, load: Optional[Load] = None) ->
 
 def _tell_plain(turn: Turn, body: pipe.Body, load: Optional[Load]) -> None:
     try:
-        outcome, ended_at, next_at = plain.unpack(body)
-        if next_at and load is not None:
-            load.begun_at = next_at
+        outcome, ended_at, goes_on = plain.unpack(body)
+        if goes_on and load is not None:
+            load.begun_at = ended_at
     except BaseException as exc:
         outcome, ended_at = payload.died(exc), time.monotonic()
     turn.tell_end(outcome, ended_at)

@@ -19,14 +19,14 @@ from flowdsl.engine.policy import Kind
 from flowdsl.engine.scheduler import Scheduler
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.errors import LogWriteError, TaskTimeout
-from flowdsl.executors.current import Current
 from flowdsl.executors.outcome import Outcome
 from flowdsl.runtime.fold import Fold
 from flowdsl.runtime.results import Results
 from flowdsl.runtime.stint import Stint
 from flowdsl.storage.journal import Journal
 
-ENDS = frozenset((*ev.ATTEMPT_STATE, ev.TASK_FAILED)) - {ev.ATTEMPT_STARTED}
+ATTEMPT_ENDS = frozenset(ev.ATTEMPT_STATE) - {ev.ATTEMPT_STARTED}
+ENDS = ATTEMPT_ENDS | {ev.TASK_FAILED}
 WAITING = frozenset((ev.ATTEMPT_SUCCEEDED, ev.ATTEMPT_STARTED, ev.TASK_READY))  # what may wait to be written
 TOGETHER = 256  # ends of attempts that may be written together
 LATEST = 0.002  # seconds that one may wait to be written with others
@@ -94,18 +94,12 @@ class Core:
         now: float,
         outcome: Optional[Outcome] = None,
         claim: Optional[ev.Claim] = None,
-        began: Optional[float] = None,
     ) -> None:
         """Give the machine one input; `outcome` is what an `Ended` stands for, `claim` what its worker asks for next.
 
-        Both at once, because a second call costs 1 us an attempt. `began` dates the first event of a `Ran`.
+        Both at once, because a second call costs 1 us an attempt.
         """
         events, effects = self.scheduler.handle(message, now, claim)
-        if began is not None and events and events[0].event == ev.ATTEMPT_STARTED:
-            if self._events or not self._staged or began != self.latest:
-                self.stage(began)
-                self._staged.append((self._moment(began), []))
-            self._staged[-1][1].append(events.pop(0))
         if events:
             self._events += events
             first = events[0]
@@ -142,33 +136,31 @@ class Core:
             else:
                 self.closing = True
 
-    def feed_run(
-        self,
-        members: Sequence[Current],
-        outcomes: Sequence[Outcome],
-        began: float,
-        ends: Sequence[float],
-        detail: Optional[Mapping[str, Any]],
-    ) -> None:
-        """Tell the machine of attempts that succeeded one after the other: when the first began, and when each ended.
+    def feed_run(self, run: ev.Ran, outcomes: Sequence[Outcome], now: float) -> None:
+        """Tell the machine of attempts that succeeded one after the other, and date what follows from each.
 
-        What `feed` and `stage` would do with a `Ran` for each costs twice as much.
+        What `feed` and `stage` would do with a `Begun` and an `Ended` for each costs twice as much.
         """
-        attempts = tuple([(current.task, current.attempt) for current in members])
-        events, effects = self.scheduler.handle(ev.RanWell(attempts, detail), ends[-1])
+        began, ends = self.within(run.began, now), run.ends
+        if began != run.began or ends[0] < began or ends[-1] > now:
+            ends = [max(began, min(end, now)) for end in ends]
+            run = run._replace(began=began, ends=ends)
+        events, effects = self.scheduler.handle(run, ends[-1])
         if self._events or not self._staged or began != self.latest:
             self.stage(began)
             self._staged.append((self._moment(began), []))
-        staged, wall, left = self._staged, self._wall, zip(ends, outcomes)
+        staged, wall, attempts, place = self._staged, self._wall, run.attempts, -1
         group = staged[-1][1]
         for event in events:
             what = event[0]
-            if what in ENDS:
-                end, outcome = next(left)
+            if what in ATTEMPT_ENDS:
+                place += 1
+                while attempts[place][0] != event[1]:  # nothing follows from the end of one that was given up
+                    place += 1
                 group = []
-                staged.append((round((wall + end) * 1e6) / 1e6, group))
+                staged.append((round((wall + ends[place]) * 1e6) / 1e6, group))
                 if what == ev.ATTEMPT_SUCCEEDED:  # and was not told to end meanwhile
-                    self._keep(event[1], outcome)
+                    self._keep(event[1], outcomes[place])
                 else:
                     self._urgent = True
             elif what == ev.TASK_READY:
@@ -177,7 +169,7 @@ class Core:
                 self._urgent = True
             group.append(event)
         self.latest = ends[-1]
-        if self.results.lists and len(events) > 2 * len(members):
+        if self.results.lists and len(events) > 2 * len(outcomes):
             self._gather(events)
         if self.results.releases:
             self._release(events)
@@ -240,6 +232,11 @@ class Core:
             self.before_cancel(now)
             self.feed(ev.Cancel("log_write_failed"), now)
             self.commit(now)
+
+    def within(self, moment: float, now: float) -> float:
+        """That moment, in seconds since the run's start, as the log has it: not before what is dated already."""
+        latest = self.latest
+        return latest if moment < latest else moment if moment < now else now
 
     def _moment(self, now: float) -> float:
         """As exact as the journal, so that what is read back is the same; `round(at, 6)` costs 0.45 us, this 0.09."""

@@ -6,7 +6,7 @@ carried out by the timer thread.
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Mapping, Optional, Sequence
+from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, cast
 
 from flowdsl.definition.graph import Graph
 from flowdsl.engine import events as ev
@@ -15,7 +15,7 @@ from flowdsl.engine.policy import Kind, Node
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.executors import capture, stacks, threads
 from flowdsl.executors.base import Backend
-from flowdsl.executors.outcome import Call
+from flowdsl.executors.outcome import Call, Outcome
 from flowdsl.runtime.alarm import Alarm
 from flowdsl.runtime.binding import Calls, Missing
 from flowdsl.runtime.core import Core
@@ -178,17 +178,15 @@ class Driver:
         try:
             with core.lock:
                 self._turns.let_in()
-                now, then = core.now(), 0.0
-                for message, outcome, at in reports:
+                now = core.now()
+                for message, came, at in reports:
                     if type(message) is ev.Ran:
-                        began = max(min(message.began, now), core.latest, then)
-                        then = max(min(at, now), began)
-                        core.feed(message, then, outcome, None, began)
-                    else:
-                        if type(message) is ev.Sized:  # if it has no size, that may end the run
-                            self._teller.recall_all(now)
-                        then = max(min(at, now), core.latest, then)
-                        core.feed(message, then, outcome)
+                        core.feed_run(message, cast(Sequence[Outcome], came), now)
+                        continue
+                    if type(message) is ev.Sized:  # if it has no size, that may end the run
+                        self._teller.recall_all(now)
+                    then = core.within(at, now)
+                    core.feed(message, then, cast(Optional[Outcome], came))
                     if then < now:
                         core.stage(then)
                 orders = self._turns.move_on(now)

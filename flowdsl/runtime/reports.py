@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from flowdsl.engine import events as ev
 from flowdsl.executors.base import Detail
@@ -16,7 +16,25 @@ from flowdsl.runtime.scribe import Scribe
 from flowdsl.runtime.teller import detail_of, ended
 
 NOW = float("inf")
-Report = Tuple[Any, Optional[Outcome], float]  # what the machine is told, what came of it, seconds since the start
+# What the machine is told, what came of it (of a `Ran`: of each attempt), and when, in seconds since the start.
+Report = Tuple[Any, Union[Outcome, List[Outcome], None], float]
+
+
+class Sequel:
+    """Attempts that one worker made one after the other, which the machine is to be told of at once."""
+
+    __slots__ = ("attempts", "began", "detail", "ends", "outcomes", "said")
+
+    def __init__(self, began: float, detail: Detail) -> None:
+        self.began = began
+        self.detail = detail
+        self.attempts: List[Tuple[str, int]] = []
+        self.ends: List[float] = []
+        self.said: List[Detail] = []
+        self.outcomes: List[Outcome] = []
+
+    def report(self) -> Report:
+        return ev.Ran(self.attempts, self.began, self.ends, self.detail, self.said), self.outcomes, NOW
 
 
 class Reports:
@@ -45,21 +63,28 @@ class Reports:
         self.tell(ended(task, attempt, outcome, mechanism, merged), outcome, ago)
 
     def ran(self, task: str, attempt: int, outcome: Outcome, detail: Detail, begun_at: float, ended_at: float) -> None:
-        if self.scribe.notes:  # which lie between the two
+        if outcome.state != "succeeded" or self.scribe.notes:  # notes lie between the two
             now = time.monotonic()
-            self.begun(task, attempt, detail, now - begun_at)
-            self.ended(task, attempt, outcome, "", None, now - ended_at)
+            with self.together():
+                self.begun(task, attempt, detail, now - begun_at)
+                self.ended(task, attempt, outcome, "", None, now - ended_at)
             return
         if detail is not None and detail is not self._fixed_last:
             self._fix(detail)
-        core = self._core
-        over = ended(task, attempt, outcome, "", self.scribe.end(task, attempt, detail_of(outcome)))
-        report = (ev.Ran(over, core.at(begun_at), detail), outcome, core.at(ended_at))
+        said = self.scribe.end(task, attempt, detail_of(outcome))
+        began, end = self._core.at(begun_at), self._core.at(ended_at)
         reports = getattr(self._mine, "reports", None)
+        sequel = reports[-1] if reports else None
+        if type(sequel) is not Sequel or sequel.ends[-1] != began or sequel.detail is not detail:
+            sequel = Sequel(began, detail)
+            if reports is not None:
+                reports.append(sequel)
+        sequel.attempts.append((task, attempt))
+        sequel.ends.append(end)
+        sequel.said.append(said)
+        sequel.outcomes.append(outcome)
         if reports is None:
-            self._take((report,))
-        else:
-            reports.append(report)
+            self._take((sequel.report(),))
 
     def lost(self, task: str, attempt: int) -> None:
         self.tell(ev.Lost(task, attempt), None)
@@ -82,18 +107,20 @@ class Reports:
         if getattr(self._mine, "reports", None) is not None:  # within another
             yield
             return
-        reports: List[Report] = []
+        reports: List[Union[Report, Sequel]] = []
         self._mine.reports = reports
         try:
             yield
         finally:
             self._mine.reports = None
             if reports:
-                self._take(reports)
+                self._take([report.report() if isinstance(report, Sequel) else report for report in reports])
 
     def tell(self, message: Any, outcome: Optional[Outcome], ago: float = 0.0) -> None:
         """Have the machine take this input, with what came of the attempt; it was `ago` seconds before now."""
-        report = (message, outcome, self._core.now() - ago if ago else NOW)
+        self._report((message, outcome, self._core.now() - ago if ago else NOW))
+
+    def _report(self, report: Report) -> None:
         reports = getattr(self._mine, "reports", None)
         if reports is None:
             self._take((report,))

@@ -92,9 +92,8 @@ class Teller:
             self._core.feed(ev.Returned(current.task, current.attempt), now)
 
     def _date(self, moment: float, now: float) -> float:
-        """That moment of the monotonic clock as the log has it: nothing is dated before what is dated already."""
-        at, latest = self._core.at(moment), self._core.latest
-        return latest if at < latest else at if at < now else now
+        """That moment of the monotonic clock as the log has it."""
+        return self._core.within(self._core.at(moment), now)
 
     def _began(self, stint: Series, place: int, now: float) -> float:
         return self._date(stint.ends[place - 1] if place else stint.began, now)
@@ -139,11 +138,11 @@ class Teller:
 
     def _tell_run(self, stint: Series, start: int, end: int, now: float) -> None:
         """Of those from `start` to before `end`, all of them plain."""
-        began, zero = self._began(stint, start, now), self._core.at(0.0)
+        zero = self._core.at(0.0)
+        attempts = [(current.task, current.attempt) for current in stint.members[start:end]]
+        began = (stint.ends[start - 1] if start else stint.began) + zero
         ends = [moment + zero for moment in stint.ends[start:end]]
-        if ends[0] < began or ends[-1] > now:
-            ends = [max(began, min(end, now)) for end in ends]
-        self._core.feed_run(stint.members[start:end], stint.outcomes[start:end], began, ends, stint.detail)
+        self._core.feed_run(ev.Ran(attempts, began, ends, stint.detail), stint.outcomes[start:end], now)
         stint.told = end
 
     def _take_words(self, current: Current, detail: Optional[Mapping[str, Any]], now: float) -> Any:

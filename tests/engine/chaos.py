@@ -87,8 +87,10 @@ class Faults:
         lost = draw() < self.losing and not (kind.begins_at_launch and draw() < 0.5)
         notes = tuple(sorted(self._aside.random() * 2.5 for _ in range(self._aside.choice((0, 0, 1, 3)))))
         aside = self._aside.random
-        # A driver whose workers may hang always takes back what waits behind one.
-        recalls_after = (0.5 if kind.replaces else 0.05) * aside() if kind.replaces or aside() < 0.2 else NEVER
+        silent = (kind.batches or (kind.replaces and kind.begins_at_launch)) and aside() < 0.6
+        # A driver whose workers may hang, or do not tell of each begin, always takes back what waits behind one.
+        looks = kind.replaces or silent or aside() < 0.2
+        recalls_after = (0.5 if kind.replaces else 0.05) * aside() if looks else NEVER
         if kind.begins_at_launch or draw() < 0.95:
             return Act(
                 duration,
@@ -102,7 +104,7 @@ class Faults:
                 notes=notes,
                 recalls_after=recalls_after,
                 echoes=echoes,
-                silent=kind.replaces and kind.begins_at_launch and aside() < 0.6,
+                silent=silent,
                 tells_at_once=True,
                 tells_late=aside() < 0.9,
             )

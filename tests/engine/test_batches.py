@@ -81,14 +81,14 @@ def test_a_task_that_holds_a_named_limit_goes_out_alone_and_is_no_ones_companion
 def test_begin_and_end_may_be_told_at_once() -> None:
     run = warmed(6)
     assert batch(run) == ["launchbatch each[1]#1 each[2]#1 each[3]#1"]
-    ended = returned("each[1]")
-    assert run(ev.Ran(ended, 1.02), at=1.03) == [
+    ran = ev.Ran([("each[1]", 1), ("each[2]", 1)], 1.02, [1.03, 1.04])
+    assert run(ran, at=1.04) == [
         "each[1]#1 ready>running started",
         "each[1]#1 running>succeeded returned",
+        "each[2]#1 ready>running started",
+        "each[2]#1 running>succeeded returned",
     ]
-    assert run(ev.Ran(ended, 1.02)) == [], "once"
-    died = ev.Ran(raised("each[2]", cause="worker_died"), 1.03)
-    assert run(died, at=1.04)[-1] == "each[2]#1 running>failed worker_died"
+    assert run(ran) == [], "once"
     assert run.machine.busy == 1
 
 
@@ -212,16 +212,16 @@ def test_a_worker_may_ask_for_several_and_none_of_them_has_begun() -> None:
     run = threads()
     assert run(SEVERAL) == ["launchbatch t0#1 t1#1 t2#1 t3#1"]
     assert run.machine.busy == 1
-    assert run(ev.RanWell((("t0", 1), ("t1", 1)), {"worker": "thread-1"}), at=1.0) == [
+    assert run(ev.Ran((("t0", 1), ("t1", 1)), 0.5, (0.8, 1.0), {"worker": "thread-1"}), at=1.0) == [
         "t0#1 ready>running started",
         "t0#1 running>succeeded returned",
         "t1#1 ready>running started",
         "t1#1 running>succeeded returned",
     ]
-    assert run(ev.RanWell((("t1", 1),))) == [], "once"
+    assert run(ev.Ran((("t1", 1),), 0.8, (1.0,))) == [], "once"
     assert run.machine.busy == 1
     run(ev.Returned("t3", 1))
-    run(ev.RanWell((("t2", 1),)))
+    run(ev.Ran((("t2", 1),), 1.0, (1.0,)))
     assert run.machine.busy == 0
     assert run(CLAIM) == ["t3#1 ready>running started", "launch t3#1"]
 

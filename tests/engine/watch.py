@@ -62,10 +62,8 @@ class Watch:
             raise InvariantBroken(f"at {now:.3f}, after {message}: {broken!r}\n{batch}\n{effects}") from broken
 
     def _look(self, message: Any, batch: Batch, effects: Sequence[Any], now: float) -> None:
-        if type(message) is ev.Ran:
-            message = message.ended
         reports = [message]
-        if type(message) is ev.RanWell:
+        if type(message) is ev.Ran:
             reports = [ev.Ended(*attempt, st.SUCCEEDED, "returned") for attempt in message.attempts]
         current = [self._is_current(report) for report in reports]
         for report in itertools.compress(reports, current):

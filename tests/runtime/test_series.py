@@ -12,6 +12,7 @@ import pytest
 
 import flowdsl
 from flowdsl import Flow
+from flowdsl.engine import events as ev
 from flowdsl.engine.check import check_batches
 from flowdsl.executors.current import Current
 from flowdsl.executors.outcome import Outcome
@@ -134,8 +135,11 @@ class Told:
     def feed(self, message: Any, *_: Any) -> None:
         self.told.append("%s %s" % (type(message).__name__, message.task))
 
-    def feed_run(self, members: List[Current], *_: Any) -> None:
-        self.told += ["Ran %s" % current.task for current in members]
+    def within(self, moment: float, now: float) -> float:
+        return max(self.latest, min(moment, now))
+
+    def feed_run(self, run: ev.Ran, *_: Any) -> None:
+        self.told += ["Ran %s" % task for task, _ in run.attempts]
 
     def worker_with(self, names: str, *outcomes: Outcome) -> Series:
         """A worker of which so many attempts are over."""
