@@ -143,17 +143,17 @@ class Scheduler:
         if self._standing.state != st.RUNNING:
             raise InternalError("tasks were added to a run that is not running")
         table, halt = self._table, self._standing.halt
-        first = len(table.names)
-        for node in message.nodes:
-            table.add(node, events)
-        for number, node in enumerate(message.nodes, first):
-            if halt is not None:
+        nodes, first = message.nodes, len(table.names)
+        unhindered = table.add_all(nodes, events)
+        if halt is not None:
+            for number in range(first, first + len(nodes)):
                 table.cancel(number, *halt, events)
-            elif node.known:
-                table.move(number, node.known, ev.TASK_GIVEN if node.known == "given" else ev.TASK_REUSED, events)
+            return
+        for number in unhindered:
+            known = nodes[number - first].known
+            if known:
+                table.move(number, known, ev.TASK_GIVEN if known == "given" else ev.TASK_REUSED, events)
                 table.settle(number, events)
-            elif not table.may_be_ready(number):
-                continue
             elif table.states[number] == st.PENDING and table.decide(number, events):
                 table.settle(number, events)
 

@@ -46,36 +46,49 @@ class TaskTable:
         self._blame: Dict[int, Dict[str, str]] = {}  # task -> {state of a dependency: who began it}
         self._guilty: Dict[int, str] = {}  # task that ended for another's sake -> who began it
 
-    def add(self, node: Node, events: List[Event]) -> None:
-        """A new row; whether it is ready is for `decide` to say, once all rows of its batch are there."""
-        name, upstream, policy, priority, rank, known, detail, over = node
-        if name in self.number:
-            raise InternalError(f"task {name!r} was added twice")
-        number = self.number[name] = len(self.names)
-        self.names.append(name)
-        self.states.append(st.PENDING)
-        self.policies.append(policy)
-        self.uses.append(policy.uses)
-        if rank != self._rank:
-            self._rank, self._minus_rank = rank, -rank
-        self.ranks.append(self._minus_rank)
-        if priority:
-            self.priorities[number] = -priority
-        self.attempts.append(0)
-        self._children.append(None)
-        if over is not None and not known:
-            self.maps.add(number, node, map(self.number.__getitem__, over))
-        self._waiting.append(self._wait_for(upstream, number) if upstream and not known else 0)
+    def add_all(self, nodes: Sequence[Node], events: List[Event]) -> List[int]:
+        """New rows; the numbers of those of which `decide` may have something to say, now that all rows are there.
+
+        Column by column, because a row at a time costs twice as much.
+        """
+        names, numbers, waiting, ranks = self.names, self.number, self._waiting, self.ranks
+        first, count = len(names), len(nodes)
+        names += [node[0] for node in nodes]
+        numbers.update(zip(names[first:], range(first, first + count)))
+        if len(numbers) != len(names):
+            twice = next(name for number, name in enumerate(names) if numbers[name] != number)
+            raise InternalError("task %r was added twice" % twice)
+        self.states += [st.PENDING] * count
+        policies = [node[2] for node in nodes]
+        self.policies += policies
+        self.uses += [policy.uses for policy in policies]
+        self.attempts += [0] * count
+        self._children += [None] * count
+        waiting += [0] * count
+        self.open += count
+        plain = None  # the latest policy that asks for nothing special, which most tasks share
+        for number, (name, upstream, policy, priority, rank, known, detail, over) in enumerate(nodes, first):
+            if rank != self._rank:
+                self._rank, self._minus_rank = rank, -rank
+            ranks.append(self._minus_rank)
+            if priority:
+                self.priorities[number] = -priority
+            if over is not None and not known:
+                self.maps.add(number, nodes[number - first], map(numbers.__getitem__, over))
+            if upstream and not known:
+                waiting[number] = self._wait_for(upstream, number)
+            if policy is not plain:
+                plain = self._note_policy(number, policy, upstream)
+            events.append(_new(Event, (ev.TASK_ADDED, name, 0, "", st.PENDING, "added", "", "", "", detail)))
+        return [number for number in range(first, first + count) if not waiting[number] or number in self._blame]
+
+    def _note_policy(self, number: int, policy: Policy, upstream: Sequence[str]) -> Optional[Policy]:
+        """What is special in it; None if something is."""
         if policy.timeout is not None:
             self.timed.add(number)
         if policy.run_when == "any_failed" and not upstream:
             self._unconditional.add(number)
-        self.open += 1
-        events.append(_new(Event, (ev.TASK_ADDED, name, 0, "", st.PENDING, "added", "", "", "", detail)))
-
-    def may_be_ready(self, number: int) -> bool:
-        """Whether `decide` may have something to say of it."""
-        return not self._waiting[number] or number in self._blame
+        return policy if policy.timeout is None and policy.run_when != "any_failed" else None
 
     def _wait_for(self, upstream: Sequence[str], number: int) -> int:
         """Join the dependants of these tasks; how many of them have not ended."""
@@ -224,12 +237,13 @@ class TaskTable:
         items = range(len(self.names), len(self.names) + size)
         self.maps.expand(number, items)
         name, upstream, policy, priority, rank, _, _, over = node
+        nodes = []
         for index in range(size):
             own = item_upstream(upstream, over, index) if over else upstream
-            fields = (item_name(name, index), own, policy, priority, rank, "", None, None)
-            self.add(_new(Node, fields), events)
+            nodes.append(_new(Node, (item_name(name, index), own, policy, priority, rank, "", None, None)))
+        unhindered = self.add_all(nodes, events)
         self._hand_on(number, events)
-        for item in items:
+        for item in unhindered:
             if self.states[item] == st.PENDING and self.decide(item, events):
                 self.settle(item, events)
         if not size:

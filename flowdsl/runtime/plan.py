@@ -12,7 +12,7 @@ from flowdsl.engine.priority import remaining_paths
 
 Detail = Mapping[str, Any]
 Key = Tuple[Any, ...]  # the options of a task
-Known = Dict[Key, Tuple[Policy, Detail]]
+Policies = Dict[Key, Tuple[Policy, Detail]]
 
 _new = tuple.__new__  # of a NamedTuple: a third of the cost of its own constructor, once a task
 
@@ -71,15 +71,16 @@ def nodes(
     `weights` are the seconds that tasks are expected to take, where that is known; `reused` are those whose results an
     earlier run had.
     """
-    known: Known = {}
+    policies: Policies = {}
+    last: Optional[TaskSpec] = None
     upstream = {name: _sources(edges) for name, edges in graph.edges.items()}
     ranks = remaining_paths(list(graph.tasks), upstream, weights)
     there = {**dict.fromkeys(reused, "earlier_run"), **dict.fromkeys(graph.given, "given")}
     mapped = graph.mapped
     for name, spec in graph.tasks.items():
-        where = (spec.isolation, type(spec.isolation), spec.is_async)  # what `kinds` goes by
-        key = (spec.run_when, id(spec.retries), spec.timeout, spec.uses, where, spec.type, spec.tags)
-        policy, options = known.get(key) or _policy(key, spec, defaults, kinds, known)
+        if last is None or not _are_alike(spec, last):
+            policy, options = _policy(spec, defaults, kinds, policies)
+            last = spec
         parents = upstream[name]
         detail: Dict[str, Any] = {"action": getattr(spec.function, "__name__", name)}
         if options:
@@ -105,12 +106,30 @@ def _sources(edges: Sequence[Edge]) -> Tuple[str, ...]:
     return tuple(names if len(set(names)) == len(names) else dict.fromkeys(names))
 
 
-def _policy(key: Key, spec: TaskSpec, defaults: Defaults, kinds: Kinds, known: Known) -> Tuple[Policy, Detail]:
+def _are_alike(spec: TaskSpec, last: TaskSpec) -> bool:
+    """Whether both have the very same options, such as those that nobody gave."""
+    return (
+        spec.retries is last.retries
+        and spec.timeout is last.timeout
+        and spec.isolation is last.isolation
+        and spec.run_when is last.run_when
+        and spec.uses is last.uses
+        and spec.type is last.type
+        and spec.tags is last.tags
+        and spec.is_async is last.is_async
+    )
+
+
+def _policy(spec: TaskSpec, defaults: Defaults, kinds: Kinds, known: Policies) -> Tuple[Policy, Detail]:
     """How the task is to be run, and what the log says of that; tasks with the same options share both."""
-    retry = _or(spec.retries, defaults.retry)
-    timeout = _or(spec.timeout, defaults.timeout)
-    policy = Policy(kinds.of(spec), spec.run_when, retry, timeout, spec.uses)
-    found = known[key] = policy, _detail(spec, policy)
+    where = (spec.isolation, type(spec.isolation), spec.is_async)  # what `kinds` goes by
+    key = (spec.run_when, id(spec.retries), spec.timeout, spec.uses, where, spec.type, spec.tags)
+    found = known.get(key)
+    if found is None:
+        retry = _or(spec.retries, defaults.retry)
+        timeout = _or(spec.timeout, defaults.timeout)
+        policy = Policy(kinds.of(spec), spec.run_when, retry, timeout, spec.uses)
+        found = known[key] = policy, _detail(spec, policy)
     return found
 
 
