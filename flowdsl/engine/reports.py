@@ -6,7 +6,7 @@ Every report carries its attempt number, and a superseded one is dropped.
 from __future__ import annotations
 
 from itertools import repeat
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
@@ -14,7 +14,7 @@ from flowdsl.engine.batches import Batches
 from flowdsl.engine.ends import Ends
 from flowdsl.engine.events import Event
 from flowdsl.engine.launches import Launches
-from flowdsl.engine.policy import Kind
+from flowdsl.engine.policy import Kind, Policy
 from flowdsl.engine.slots import Slots
 from flowdsl.engine.standing import Standing, Stopping
 from flowdsl.engine.stops import Stops
@@ -51,7 +51,7 @@ class Reports:
         self._launches = launches
         self._lost = launches.lost
         self._ends = ends
-        self._plain: Dict[int, bool] = {}  # by the id of a policy, which the table keeps: its attempts are not watched
+        self._plain: Optional[Policy] = None  # the latest that `_is_plain` found to be so
 
     def note(self, message: ev.Note, now: float, events: List[Event], effects: List[Any]) -> None:
         number = self._table.number[message.task]
@@ -68,7 +68,8 @@ class Reports:
         in_hand = table.attempts[number] == attempt and table.states[number] == st.RUNNING
         if not in_hand and not self._must_have_begun(number, message, now, events, effects):
             return
-        if state == st.SUCCEEDED and not mechanism and self._is_plain(number):
+        as_expected = state == st.SUCCEEDED and not mechanism and not self._told and not self._lost
+        if as_expected and (table.policies[number] is self._plain or self._is_plain(number)):
             self._slots.free(number)
             table.succeed(number, detail, events)
             return
@@ -113,15 +114,12 @@ class Reports:
         return True
 
     def _is_plain(self, number: int) -> bool:
-        """Nothing is known of this attempt that would have to be forgotten at its end."""
-        if self._told or self._lost:
-            return False
+        """Nothing has to be forgotten at the end of such an attempt, if it was not told to end and never lost."""
         policy = self._table.policies[number]
-        plain = self._plain.get(id(policy))
-        if plain is None:
-            watched = policy.uses or policy.timeout is not None or self._kinds[policy.kind].batches
-            plain = self._plain[id(policy)] = not watched
-        return plain
+        if policy.uses or policy.timeout is not None or self._kinds[policy.kind].batches:
+            return False
+        self._plain = policy
+        return True
 
     def _let_go(self, number: int, mechanism: str, now: float) -> Optional[Stopping]:
         """Forget what is known of the attempt; returns why it was told to end."""

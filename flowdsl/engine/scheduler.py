@@ -53,6 +53,7 @@ class Scheduler:
         self._queue = queue = ReadyQueue(limits or {})
         self._table = table = TaskTable(queue)
         self._timers = timers = Timers()
+        self.next_due = timers.next_due  # when a `Tick` is wanted next; None: not at all
         batches = Batches(max_workers)
         self._slots = slots = Slots(max_workers, kinds, table, queue, batches)
         self._abandoned = slots.abandoned
@@ -96,10 +97,6 @@ class Scheduler:
         if table.open == 0 and self._standing.sealed and self._standing.state == st.RUNNING:
             self._close(events, effects)
         return events, effects
-
-    def next_due(self) -> Optional[float]:
-        """When a `Tick` is wanted next; None: not at all."""
-        return self._timers.next_due()
 
     def claimable(self, kinds: Optional[Tuple[str, ...]] = None) -> int:
         """How many claims for these kinds would be answered with a `Launch` now (named limits apart)."""

@@ -30,6 +30,7 @@ class Timers:
             heapq.heapify(self._heap)
 
     def next_due(self) -> Optional[float]:
+        """When the earliest of them is due; None where there is none."""
         heap = self._heap
         while heap and not self._is_live(heap[0]):
             heapq.heappop(heap)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Callable, Iterable, Mapping, Optional, Sequence, cast
 
 from flowdsl.definition.graph import Graph
+from flowdsl.definition.growing import growing
 from flowdsl.engine import events as ev
 from flowdsl.engine import states as st
 from flowdsl.engine.policy import Kind, Node
@@ -183,8 +184,9 @@ class Driver:
                     if type(message) is ev.Ran:
                         core.feed_run(message, cast(Sequence[Outcome], came), now)
                         continue
-                    if type(message) is ev.Sized:  # if it has no size, that may end the run
-                        self._teller.recall_all(now)
+                    if type(message) is ev.Sized:
+                        self._take_size(message, cast(Optional[Outcome], came), now)
+                        continue
                     then = core.within(at, now)
                     core.feed(message, then, cast(Optional[Outcome], came))
                     if then < now:
@@ -194,6 +196,12 @@ class Driver:
                 self._errands.carry_out(orders)
         except BaseException as exc:
             self._give_up(exc)
+
+    def _take_size(self, message: ev.Sized, outcome: Optional[Outcome], now: float) -> None:
+        """A mapped task has its items; or it has no size, which may end the run."""
+        self._teller.recall_all(now)
+        with growing(message.size or 0):
+            self.core.feed(message, self.core.within(now, now), outcome)
 
     def _give_up(self, exc: BaseException) -> None:
         """flowdsl itself is at fault: end the run rather than hang."""

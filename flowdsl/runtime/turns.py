@@ -97,8 +97,9 @@ class Turns:
         `stint` is what the calling worker has in hand now; where attempts are tiny it may begin that first, and several
         turns are written together, at the latest when the timer thread looks.
         """
-        core = self._core
-        if stint is not None and self._crew.is_quick and self.alarm_due <= now + self._crew.watch and not self._pushed:
+        core, crew = self._core, self._crew
+        tiny = crew.is_quick and self.alarm_due <= now + crew.watch  # and the timer thread is on the watch
+        if tiny and stint is not None and not self._pushed:
             core.stage(now)
             if core.may_wait(stint, now):
                 return None
@@ -111,20 +112,15 @@ class Turns:
         if core.closing:
             return Orders(self.close(), (), stops)
         woken: Sequence[Slot] = ()
-        if not self._is_watched(now):
+        if not (tiny and crew.awake > 0 and core.scheduler.next_due() is None):  # else one does them alone
             claimable = self.claimable()
-            woken = self._crew.wake_for(claimable) if claimable > 0 else ()
+            woken = crew.wake_for(claimable) if claimable > 0 else ()
             self._set_alarm(claimable - len(woken), now, stint)
         if not (woken or core.launches or stops or core.expansions):
             return None
         launches, core.launches = core.launches, []
         expansions, core.expansions = core.expansions, []
         return Orders(list(woken), launches, stops, expansions)
-
-    def _is_watched(self, now: float) -> bool:
-        """One worker does tiny attempts alone and the timer thread is on the watch: there is nobody to wake."""
-        alone = self._crew.is_quick and self._crew.awake > 0
-        return alone and self.alarm_due <= now + self._crew.watch and self._core.scheduler.next_due() is None
 
     def claimable(self) -> int:
         """How many attempts the own workers could begin now."""

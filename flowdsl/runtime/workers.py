@@ -190,7 +190,9 @@ class Workers:
             self._crew.leave(slot)
             return LEAVE
         if slot.stint is None:
-            launch = self._take(claim, now) if claim is not None and self._core.launches else None
+            launch, launches = None, self._core.launches
+            if claim is not None and launches:
+                launch = launches.pop() if launches[-1].kind == self._kind else self._take(claim, now)
             if launch is None:
                 self._crew.rest(slot)
                 return REST
@@ -205,13 +207,11 @@ class Workers:
         return Series([Current(task, attempt, self._scribe) for task, attempt in launch.attempts], claim.detail)
 
     def _take(self, claim: ev.Claim, now: float) -> Optional[Union[ev.Launch, ev.LaunchBatch]]:
-        """What the claim was answered with, if anything; attempts for other executors go out on the way."""
-        launches = self._core.launches
-        while launches:
+        """What the claim is answered with, if anything, once attempts for other executors have gone out on the way."""
+        launches, before = self._core.launches, 0
+        while len(launches) != before:
             if launches[-1].kind == self._kind:
                 return launches.pop()
             before = len(launches)
             self._core.feed(claim, now)
-            if len(launches) == before:
-                return None
         return None

@@ -117,7 +117,8 @@ class Journal:
         try:
             if self._fd < 0 or not self._whole:
                 raise self._unusable()
-            self._seq += sum([len(events) for _, events in batches])  # a number is never given twice
+            for _, events in batches:
+                self._seq += len(events)  # also where they cannot be written: a number is never given twice
             text = format_lines(batches, first, self._spill, self._fixed)
             if text:
                 self._write(text)
