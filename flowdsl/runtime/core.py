@@ -136,12 +136,13 @@ class Core:
             else:
                 self.closing = True
 
-    def feed_run(self, run: ev.Ran, outcomes: Sequence[Outcome], now: float) -> None:
+    def feed_run(self, run: ev.Ran, outcomes: Sequence[Outcome], now: float, then: float = 0.0) -> None:
         """Tell the machine of attempts that succeeded one after the other, and date what follows from each.
 
+        Nothing of it is later than `now`, or before `then`, which the machine was told last.
         What `feed` and `stage` would do with a `Begun` and an `Ended` for each costs twice as much.
         """
-        began, ends = self.within(run.began, now), run.ends
+        began, ends = max(self.within(run.began, now), then), run.ends
         if began != run.began or ends[0] < began or ends[-1] > now:
             ends = [max(began, min(end, now)) for end in ends]
             run = run._replace(began=began, ends=ends)

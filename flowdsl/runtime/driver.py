@@ -179,15 +179,16 @@ class Driver:
         try:
             with core.lock:
                 self._turns.let_in()
-                now = core.now()
+                now, then = core.now(), 0.0
                 for message, came, at in reports:
                     if type(message) is ev.Ran:
-                        core.feed_run(message, cast(Sequence[Outcome], came), now)
+                        core.feed_run(message, cast(Sequence[Outcome], came), now, then)
+                        then = core.latest
                         continue
                     if type(message) is ev.Sized:
                         self._take_size(message, cast(Optional[Outcome], came), now)
                         continue
-                    then = core.within(at, now)
+                    then = max(core.within(at, now), then)  # the machine's time never goes back
                     core.feed(message, then, cast(Optional[Outcome], came))
                     if then < now:
                         core.stage(then)
