@@ -13,14 +13,14 @@ import struct
 import sys
 import time
 from types import TracebackType
-from typing import Any, Callable, Dict, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Mapping, NamedTuple, Optional, Sequence, Tuple, Union
 
 import cloudpickle
 
 from flowdsl.definition.function import is_async
 from flowdsl.definition.options import Retry
 from flowdsl.errors import FlowError, WorkerDied
-from flowdsl.executors import letters, pickling, sharing
+from flowdsl.executors import letters, obstacle, pickling, sharing
 from flowdsl.executors.current import Current, Scribe, enter, leave
 from flowdsl.executors.outcome import Call, Outcome, failure, perform, text_of
 
@@ -85,22 +85,12 @@ def prepare(task: str, attempt: int, call: Call, book: sharing.Book) -> Packed:
     return Packed(HEADER.pack(*HEAD, lasting, len(policy)) + policy, arguments)
 
 
-def refused(task: str, call: Call, exc: BaseException) -> Unpicklable:
-    """The error for a call that cannot be sent."""
-    return Unpicklable("task %r cannot be sent to another process: %s" % (task, _who(call, exc)))
-
-
-def _who(call: Call, exc: BaseException) -> str:
-    """Which part of the call is at fault, as far as trying them one by one can tell."""
-    parts: Dict[str, Any] = {"its function": call.function, "verify": call.verify}
-    parts.update({"argument %d" % (at + 1): value for at, value in enumerate(call.args)})
-    parts.update({"argument %r" % name: value for name, value in call.kwargs.items()})
-    for name, value in parts.items():
-        try:
-            cloudpickle.dumps(value)
-        except Exception as fault:
-            return "%s (%s) cannot be pickled: %s" % (name, type(value).__qualname__, text_of(fault))
-    return text_of(exc)
+def refused(task: str, call: Call, exc: Exception) -> Unpicklable:
+    """The error for a call that cannot be sent, which names the variable or the argument that is at fault."""
+    BaseException.with_traceback(exc, _below("cloudpickle", exc.__traceback__))  # the user's lines, if there are any
+    found = obstacle.of_call(call)
+    said = text_of(exc) if found is None else "%s cannot be pickled: %s; %s" % (*found, obstacle.INSTEAD)
+    return Unpicklable("task %r cannot be sent to another process: %s" % (task, said))
 
 
 def work(payload: Bytes, hears: Optional[Scribe] = None) -> bytes:
@@ -168,9 +158,7 @@ def answer(outcome: Outcome, seconds: float) -> bytes:
         try:
             value = outcome.value if pickling.are_plain((outcome.value,)) else sharing.mine.seal(outcome.value)
         except BaseException as exc:
-            kind = type(outcome.value).__qualname__
-            told = Unpicklable("the result, of type %s, cannot be pickled: %s" % (kind, text_of(exc)))
-            outcome = failure(told, "unpicklable", Retry(0), outcome.seconds, outcome.cpu_s)
+            outcome = failure(_unsendable(outcome.value, exc), "unpicklable", Retry(0), outcome.seconds, outcome.cpu_s)
             value = None
     else:
         value = None
@@ -181,6 +169,13 @@ def answer(outcome: Outcome, seconds: float) -> bytes:
     plain = outcome._replace(value=None, exception=None)
     mark = ELSEWHERE if type(value) is letters.Sealed and value.path else b""
     return pickle.dumps((tuple(plain), value, exception, os.getpid(), seconds)) + mark
+
+
+def _unsendable(value: Any, exc: BaseException) -> Unpicklable:
+    """The error for a result that cannot be sent back."""
+    name = "the result, of type %s," % type(value).__qualname__
+    found = obstacle.of_value(name, value) or obstacle.Obstacle(name, text_of(exc))
+    return Unpicklable("%s cannot be pickled: %s" % found)
 
 
 def takes_long(data: Bytes) -> bool:

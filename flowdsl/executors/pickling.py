@@ -59,7 +59,7 @@ def dump_policy(policy: Policy) -> Tuple[bool, bytes]:
     found = _packed.get(key)
     if found is not None and used is not None and _are_same(used, found[1]):
         return True, found[2]
-    data = _dumped(policy)
+    data = dumped(policy)
     if used is not None:
         if len(_packed) >= MANY:
             _packed.clear()
@@ -75,7 +75,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     )
 
 
-def _dumped(value: Any) -> bytes:
+def dumped(value: Any) -> bytes:
+    """The value as bytes; what it holds of a notebook goes by value."""
     with io.BytesIO() as file:
         _Pickler(file).dump(value)
         return file.getvalue()
