@@ -17,7 +17,7 @@ from typing import (
     overload,
 )
 
-from flowdsl.decorator import decorate
+from flowdsl.decorator import decorate, shows_options
 from flowdsl.definition.checks import check_count, check_flag, check_name
 from flowdsl.definition.counted import counted
 from flowdsl.definition.graph import build_graph
@@ -129,7 +129,7 @@ class Flow(NamedTasks):
     # ---- defining
 
     @overload
-    def task(self, name: Callable[P, R]) -> Task[P, R]: ...
+    def task(self, function: Callable[P, R], *, name: Optional[str] = None, **options: Any) -> Task[P, R]: ...
 
     @overload
     def task(
@@ -150,42 +150,11 @@ class Flow(NamedTasks):
         type: str = "task",
     ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
-    def task(
-        self,
-        name: Any = None,
-        *,
-        depends_on: Any = None,
-        map: Any = None,
-        retries: Any = INHERIT,
-        timeout: Any = INHERIT,
-        isolation: Any = INHERIT,
-        run_when: Any = "all_succeeded",
-        verify: Any = None,
-        uses: Any = None,
-        priority: Any = None,
-        cache: Any = False,
-        tags: Any = (),
-        type: Any = "task",
-        **unknown: Any,
-    ) -> Any:
+    @shows_options(method=True)
+    def task(self, *given: Any, **options: Any) -> Any:
         """A decorator that puts a function into this flow as a task; see `flowdsl.task` for its options."""
-        options = {
-            "depends_on": depends_on,
-            "map": map,
-            "retries": retries,
-            "timeout": timeout,
-            "isolation": isolation,
-            "run_when": run_when,
-            "verify": verify,
-            "uses": uses,
-            "priority": priority,
-            "cache": cache,
-            "tags": tags,
-            "type": type,
-            **unknown,
-        }
         __tracebackhide__ = True
-        return decorate(lambda frame: self, name, options, sys._getframe(1))
+        return decorate(lambda frame: self, given, options, sys._getframe(1))
 
     def __reduce__(self) -> Tuple[Any, ...]:
         """In another process a flow has the same tasks, and can be run."""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Dict
 
-from flowdsl.decorator import decorate
+from flowdsl.decorator import decorate, shows_options
 from flowdsl.flow import Flow
 
 __all__ = ["current_flow", "task"]
@@ -35,11 +34,13 @@ if TYPE_CHECKING:
     task = Flow("").task
 else:
 
-    def task(name=None, **options):
+    @shows_options(method=False)
+    def task(*given, **options):
         """A decorator that makes a function a task of the flow of its module.
 
         Args:
-            name: the task's name; default: the function's. Also the function itself: bare `@task`.
+            name: the task's name; default: the function's. In its place also the function itself: bare `@task`,
+                `task(function, name="x")`.
             depends_on: a task, a name, a list of those, or `{parameter: task}`, before which this one cannot run. One
                 whose name is a parameter passes its result there; `split["train"]` passes one item of a result. A
                 parameter without default that names a task need not be said.
@@ -61,7 +62,4 @@ else:
             ConfigError, DefinitionError: for what cannot be a task.
         """
         __tracebackhide__ = True
-        return decorate(_flow_of, name, options, sys._getframe(1))
-
-    _shown = inspect.signature(Flow.task)
-    task.__signature__ = _shown.replace(parameters=list(_shown.parameters.values())[1:])
+        return decorate(_flow_of, given, options, sys._getframe(1))

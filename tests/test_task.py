@@ -269,6 +269,27 @@ def test_a_name_beyond_the_limits_is_refused(name: Any) -> None:
         task(name=name)
 
 
+def test_a_function_that_is_given_at_once_may_be_named(etl: Flow) -> None:
+    def double(x: int) -> int:
+        return 2 * x
+
+    made = task(double, name="twice", retries=2)
+    assert (made.name, made.flow.name, made(4)) == ("twice", __name__, 8)
+    assert etl.task(lambda x: x, name="same", tags="io").spec.tags == ("io",)
+    assert list(etl) == ["same"]
+    assert etl.task(made, name="again").spec.function is double
+
+
+def test_arguments_of_task_that_say_too_much_are_refused_with_what_to_write(etl: Flow) -> None:
+    for given in ((define_clean, "x"), ("x", define_clean), (1, 2, 3)):
+        with pytest.raises(ConfigError, match=r"one argument without a name.* write task\(function, name='x'\)"):
+            etl.task(*given)  # type: ignore[call-overload]
+        with pytest.raises(ConfigError, match="one argument without a name"):
+            task(*given)  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match="the name is given twice, 'x' and name='y'; leave one out"):
+        task("x", name="y")  # type: ignore[call-overload]
+
+
 def test_what_is_refused_defines_nothing_and_replaces_nothing(etl: Flow) -> None:
     first = etl.task("a")(lambda: 1)
     with pytest.raises(ConfigError):

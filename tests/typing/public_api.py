@@ -49,12 +49,14 @@ def careful(x: int) -> int:
     return x
 
 
+named = etl.task(plain, name="simple", retries=1)
 lambda_task = etl.task(name="double")(lambda x: 2 * x)
 
 # A task can be called like its function, and has its types.
 assert_type(flights("x"), List[int])
 assert_type(clean([1], level=2), Dict[str, int])
 assert_type(plain(1), int)
+assert_type(named(1), int)
 assert_type(careful(1), int)
 waiting: Coroutine[Any, Any, str] = fetch({"rows": 1})
 flights(3)  # type: ignore[arg-type]
