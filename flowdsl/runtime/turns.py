@@ -86,7 +86,7 @@ class Turns:
     def _add_all(self) -> None:
         core = self._core
         chunk = tuple(islice(self._nodes, CHUNK))
-        while chunk:
+        while chunk and core.fault is None:  # a journal that takes no more has ended the run already
             core.feed(ev.Add(chunk), core.now())
             core.commit(core.now())
             chunk = tuple(islice(self._nodes, CHUNK))

@@ -18,6 +18,7 @@ import pytest
 
 import flowdsl
 from flowdsl import AbandonedWarning, Flow, Retry, RunFailed
+from flowdsl.runtime.turns import CHUNK
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
@@ -387,3 +388,33 @@ def test_a_journal_that_cannot_be_written_ends_the_run(
     assert len(began) < 20
     told = flowdsl.load_runs(flow.log_dir)[0]
     assert set(told.attempts["task"]) >= {"t%02d" % number for number in began}, "nothing ran that is not in the log"
+
+
+@pytest.mark.parametrize("executor", ["threads", "inline"])
+@pytest.mark.parametrize("written", [0, 1, 2])
+def test_a_journal_that_cannot_be_written_while_tasks_still_join_ends_the_run_all_the_same(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, executor: str, written: int
+) -> None:
+    from flowdsl.storage.journal import Journal
+
+    began: List[int] = []
+    for number in range(3 * CHUNK):
+        flow.task("t%d" % number)(lambda: began.append(1))
+    real, writes = Journal.append_all, []
+
+    def fails(self: Journal, batches: Any) -> int:
+        writes.append(1)
+        if len(writes) > written:
+            raise flowdsl.LogWriteError("no space left", path=str(self.path), errno=28)
+        return real(self, batches)
+
+    monkeypatch.setattr(Journal, "append_all", fails)
+    with pytest.raises(flowdsl.LogWriteError) as caught:
+        run(flow, executor=executor)
+    assert (caught.value.errno, began) == (28, [])
+    ended = flowdsl.last_run()
+    assert ended is not None
+    assert (ended.state, len(writes)) == ("cancelled", written + 1)
+    assert set(ended.tasks["state"]) <= {"cancelled"}
+    with pytest.raises(flowdsl.TaskResultError):
+        ended["t%d" % (3 * CHUNK - 1)]
