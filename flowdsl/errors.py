@@ -27,7 +27,10 @@ running task sees when its attempt has been timed out or cancelled; it is a Base
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence, Tuple
+import sys
+import traceback
+from types import TracebackType
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 __all__ = [
     "AttemptStopped",
@@ -65,6 +68,28 @@ class FlowError(Exception):
 
 class DefinitionError(FlowError, ValueError):
     """A task, flow or run is written in a way that cannot work."""
+
+    def _render_traceback_(self) -> List[str]:
+        """What IPython shows under a cell: it leaves out frames with `__tracebackhide__`, but never the last one."""
+        kind, frames = type(self), _users_frames(self.__traceback__)
+        shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+        if shell is None or frames is None:
+            return traceback.format_exception(kind, self, frames)
+        lines: List[str] = shell.InteractiveTB.structured_traceback(kind, self, frames)
+        return lines
+
+
+def _users_frames(trace: Optional[TracebackType]) -> Optional[TracebackType]:
+    """The traceback without the frames of flowdsl, wherever in it they are."""
+    kept = []
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] != "flowdsl":
+            kept.append(trace)
+        trace = trace.tb_next
+    found: Optional[TracebackType] = None
+    for one in reversed(kept):
+        found = TracebackType(found, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return found
 
 
 def at_the_users_line(exc: DefinitionError) -> DefinitionError:
