@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from flowdsl.analysis.grouping import by_task
-from flowdsl.analysis.schema import build_frame, columns
+from flowdsl.analysis.schema import columns, frame_of_rows
 from flowdsl.engine.states import SUCCEEDED
 from flowdsl.errors import ConfigError
 
@@ -58,8 +58,7 @@ def slower_since(attempts: pd.DataFrame, since: Any, *, least: int = 3) -> pd.Da
         if min(len(before), len(after)) >= max(least, 1):
             rows.append((flow, task, *_compared(before, after)))
     rows.sort(key=lambda row: (-row[6], row[1]))
-    names = [column.name for column in COLUMNS]
-    return build_frame(COLUMNS, dict(zip(names, zip(*rows))) if rows else dict.fromkeys(names, ()))
+    return frame_of_rows(COLUMNS, rows)
 
 
 def _moment(since: Any) -> pd.Timestamp:

@@ -7,7 +7,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tupl
 
 import pandas as pd
 
-from flowdsl.analysis.schema import OF_A_RUN, build_frame, columns
+from flowdsl.analysis.schema import OF_A_RUN, columns, frame_of_rows
 from flowdsl.analysis.summary import summary_frame, summary_html
 from flowdsl.definition.counted import counted
 from flowdsl.engine.snapshot import Snapshot, TaskRow
@@ -38,9 +38,7 @@ def durations_frame(snapshots: Iterable[Snapshot]) -> pd.DataFrame:
     On pandas 2.0 the times are ``datetime64[ns, UTC]``.
     """
     rows = [row for snapshot in snapshots for row in _rows(snapshot)]
-    names = [column.name for column in COLUMNS]
-    values: Dict[str, Any] = dict(zip(names, zip(*rows))) if rows else dict.fromkeys(names, ())
-    return build_frame(COLUMNS, values)
+    return frame_of_rows(COLUMNS, rows)
 
 
 def _rows(snapshot: Snapshot) -> List[Tuple[Any, ...]]:

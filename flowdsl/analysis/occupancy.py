@@ -7,7 +7,7 @@ from typing import Any, List, Tuple
 import numpy as np
 import pandas as pd
 
-from flowdsl.analysis.schema import OF_A_RUN, build_frame, columns
+from flowdsl.analysis.schema import OF_A_RUN, columns, frame_of_rows
 
 __all__ = ["occupancy"]
 
@@ -43,8 +43,7 @@ def occupancy(attempts: pd.DataFrame) -> pd.DataFrame:
     """
     known = attempts[attempts["started_at"].notna() & attempts["ended_at"].notna()]
     rows: List[Tuple[Any, ...]] = [_row(str(run), group) for run, group in known.groupby("run_id", sort=False)]
-    names = [column.name for column in COLUMNS]
-    return build_frame(COLUMNS, dict(zip(names, zip(*rows))) if rows else dict.fromkeys(names, ()))
+    return frame_of_rows(COLUMNS, rows)
 
 
 def _row(run: str, group: pd.DataFrame) -> Tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import Any, List, Tuple
 import pandas as pd
 
 from flowdsl.analysis.grouping import by_task
-from flowdsl.analysis.schema import build_frame, columns
+from flowdsl.analysis.schema import columns, frame_of_rows
 from flowdsl.engine.states import RUNNING, SUCCEEDED
 
 __all__ = ["wasted_retries"]
@@ -48,8 +48,7 @@ def wasted_retries(attempts: pd.DataFrame) -> pd.DataFrame:
     again = again[again["end"] != RUNNING]
     rows = [_row(flow, task, group) for flow, task, group in by_task(again.assign(instance=again["task"]))]
     rows.sort(key=lambda row: (-row[7], -row[5], row[1]))
-    names = [column.name for column in COLUMNS]
-    return build_frame(COLUMNS, dict(zip(names, zip(*rows))) if rows else dict.fromkeys(names, ()))
+    return frame_of_rows(COLUMNS, rows)
 
 
 def _row(flow: Any, task: str, group: pd.DataFrame) -> Tuple[Any, ...]:

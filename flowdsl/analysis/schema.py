@@ -14,7 +14,10 @@ import pandas as pd
 
 from flowdsl.engine.states import CAUSES, MECHANISMS, TASK_STATES
 
-__all__ = ["ATTEMPTS", "EVENTS", "TASKS", "UNIT", "Column", "build_frame", "dtype_of"]
+__all__ = [
+    "ATTEMPTS", "EVENTS", "OF_A_RUN", "OF_A_TASK", "TASKS", "UNIT",
+    "Column", "build_frame", "columns", "dtype_of", "frame_of_rows", "map_indices",
+]  # fmt: skip
 
 # pandas 2.0 keeps microseconds only half way (it goes back to nanoseconds in many places): there the unit is ns.
 UNIT = "ns" if pd.__version__.startswith("2.0.") else "us"
@@ -73,6 +76,12 @@ def build_frame(schema: Sequence[Column], values: Mapping[str, Sequence[Any]]) -
     made = {column.name: _MAKERS[column.kind](values[column.name]) for column in schema}
     frame: pd.DataFrame = pd.DataFrame(made, copy=False)
     return frame
+
+
+def frame_of_rows(schema: Sequence[Column], rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    """A frame with exactly the columns of `schema`, from rows that have a value for each of them in that order."""
+    names = [column.name for column in schema]
+    return build_frame(schema, dict(zip(names, zip(*rows))) if rows else dict.fromkeys(names, ()))
 
 
 def map_indices(names: Sequence[Optional[str]]) -> List[Optional[int]]:

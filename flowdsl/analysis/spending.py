@@ -8,7 +8,7 @@ from typing import Any, List, Tuple
 import pandas as pd
 
 from flowdsl.analysis.grouping import by_task
-from flowdsl.analysis.schema import build_frame, columns
+from flowdsl.analysis.schema import columns, frame_of_rows
 from flowdsl.engine.states import SUCCEEDED
 
 __all__ = ["time_by_task"]
@@ -45,8 +45,7 @@ def time_by_task(attempts: pd.DataFrame) -> pd.DataFrame:
     total = sum(row[4] for row in rows)
     rows.sort(key=lambda row: (-row[4], row[1]))
     shared = [(*row[:5], round(row[4] / total, 6) if total else None, *row[5:]) for row in rows]
-    names = [column.name for column in COLUMNS]
-    return build_frame(COLUMNS, dict(zip(names, zip(*shared))) if shared else dict.fromkeys(names, ()))
+    return frame_of_rows(COLUMNS, shared)
 
 
 def _row(flow: Any, task: str, group: pd.DataFrame) -> Tuple[Any, ...]:

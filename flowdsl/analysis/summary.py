@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterable, Optional, Sequence, Tuple
 
 import pandas as pd
 
-from flowdsl.analysis.schema import OF_A_RUN, build_frame, columns
+from flowdsl.analysis.schema import OF_A_RUN, build_frame, columns, frame_of_rows
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.engine.states import FAILED, TIMED_OUT
 from flowdsl.settings import options
@@ -87,6 +87,4 @@ def damage_frame(damage: Sequence[Tuple[str, Optional[int], Optional[int], str]]
     reason  string         what is wrong with it              never
     ======  ======  =====  =================================  ================================
     """
-    names = [column.name for column in DAMAGE]
-    values: Dict[str, Any] = dict(zip(names, zip(*damage))) if damage else dict.fromkeys(names, ())
-    return build_frame(DAMAGE, values)
+    return frame_of_rows(DAMAGE, damage)

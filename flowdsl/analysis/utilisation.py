@@ -6,7 +6,7 @@ from typing import Any, Dict, Iterable, List, Optional, Tuple
 
 import pandas as pd
 
-from flowdsl.analysis.schema import OF_A_RUN, build_frame, columns
+from flowdsl.analysis.schema import OF_A_RUN, columns, frame_of_rows
 from flowdsl.engine.snapshot import Attempt, Snapshot
 
 __all__ = ["utilisation", "utilisations"]
@@ -37,9 +37,7 @@ def utilisation(snapshot: Snapshot) -> pd.DataFrame:
 def utilisations(snapshots: Iterable[Snapshot]) -> pd.DataFrame:
     """The rows of `utilisation` for each run, run after run."""
     rows = [row for snapshot in snapshots for row in _rows(snapshot)]
-    names = [column.name for column in COLUMNS]
-    values: Dict[str, Any] = dict(zip(names, zip(*rows))) if rows else dict.fromkeys(names, ())
-    return build_frame(COLUMNS, values)
+    return frame_of_rows(COLUMNS, rows)
 
 
 def _rows(snapshot: Snapshot) -> List[Tuple[Any, ...]]:

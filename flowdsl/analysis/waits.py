@@ -7,7 +7,7 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 import pandas as pd
 
 from flowdsl.analysis.grouping import whole_task
-from flowdsl.analysis.schema import build_frame, columns
+from flowdsl.analysis.schema import columns, frame_of_rows
 
 __all__ = ["waits"]
 
@@ -71,8 +71,7 @@ def waits(attempts: pd.DataFrame) -> pd.DataFrame:
         mutual = (flow, behind, task) in waited
         rows.append((flow, task, behind, runs, often, round(often / runs, 6), round(wait_s, 6), mutual))
     rows.sort(key=lambda row: (-row[5], -row[6], row[1], row[2]))
-    names = [column.name for column in COLUMNS]
-    return build_frame(COLUMNS, dict(zip(names, zip(*rows))) if rows else dict.fromkeys(names, ()))
+    return frame_of_rows(COLUMNS, rows)
 
 
 def _runs(attempts: pd.DataFrame) -> Iterator[Tuple[str, Optional[str], pd.DataFrame]]:
