@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional
 
+from flowdsl.definition.counted import counted
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.engine.rows import TaskRow
 from flowdsl.engine.snapshot import Snapshot
@@ -26,7 +27,7 @@ def output_of(snapshot: Snapshot, read: Read, name: str, attempt: Optional[int])
         items = _items(snapshot, name)
         return _of_items(snapshot, items, read) if items else _of_attempt(snapshot, name, row.attempts, read)
     if type(attempt) is not int or not 1 <= attempt <= row.attempts:
-        had = "%d attempt%s" % (row.attempts, "" if row.attempts == 1 else "s")
+        had = counted(row.attempts, "attempt")
         raise ValueError("task %r has had %s, and attempt=%r is none of them" % (name, had, attempt))
     return _of_attempt(snapshot, name, attempt, read)
 

@@ -11,6 +11,7 @@ from flowdsl.analysis.occupancy import occupancy
 from flowdsl.analysis.retries import wasted_retries
 from flowdsl.analysis.spending import time_by_task
 from flowdsl.analysis.waits import waits
+from flowdsl.definition.counted import counted
 
 __all__ = ["Insight"]
 
@@ -47,4 +48,4 @@ class Insight:
     def __repr__(self) -> str:
         runs = self.attempts["run_id"].nunique()
         asked = "time_by_task() slower_since(date) wasted_retries() occupancy() waits()"
-        return f"<Insight into {len(self.attempts)} attempts of {runs} runs: {asked}>"
+        return f"<Insight into {counted(len(self.attempts), 'attempt')} of {counted(runs, 'run')}: {asked}>"

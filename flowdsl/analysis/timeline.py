@@ -7,6 +7,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 import pandas as pd
 
 from flowdsl.analysis.schema import OF_A_TASK, build_frame, columns, map_indices
+from flowdsl.definition.counted import counted
 from flowdsl.engine.snapshot import Attempt, Snapshot
 from flowdsl.settings import options
 from flowdsl.storage.times import seconds_text
@@ -97,7 +98,7 @@ class Timeline:
     ) -> None:
         self._bars = timeline_bars(snapshot, now)
         which = "run" if options.stable_repr else f"run {snapshot.run_id}"
-        self._title = f"{which}: {snapshot.state}, {len(self._bars)} attempts"
+        self._title = f"{which}: {snapshot.state}, {counted(len(self._bars), 'attempt')}"
         self._draw, self._embed = draw, embed
         self.frame = timeline_frame(snapshot, now)
 

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import TimeoutError
 from typing import Any, Callable, List, Mapping, Optional, Union
 
+from flowdsl.definition.counted import counted
 from flowdsl.engine import states as st
 from flowdsl.errors import ConfigError, FlowError
 from flowdsl.executors.current import here
@@ -141,8 +142,8 @@ class Conductor:
         """Wait for the runs that go on, or cancel them; then give the directory free."""
         going = self._going()
         if going and self.admission.paused and not cancel:
-            text = "the queue is paused, and %d runs wait in it; resume() first, or close(cancel=True)"
-            raise FlowError(text % len(going))
+            text = "the queue is paused with %s waiting in it; resume() first, or close(cancel=True)"
+            raise FlowError(text % counted(len(going), "run"))
         for run in going if cancel else ():
             run.cancel()
         for run in going:

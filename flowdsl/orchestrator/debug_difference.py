@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from flowdsl.analysis.schema import build_frame, columns
+from flowdsl.definition.counted import counted
 from flowdsl.orchestrator.debug_fingerprint import ITSELF, Fingerprint
 from flowdsl.settings import options
 from flowdsl.views.escape import clean, esc
@@ -80,7 +81,7 @@ class Difference:
 
     def __repr__(self) -> str:
         shown = self._shown()
-        head = self._head("run %s -> run %s: ") + _counted(shown)
+        head = self._head("run %s -> run %s: ") + counted(len(shown), "change")
         lines = ["%-10s  %s" % (one.kind, one) for one in shown]
         more = ["… and %d more" % (len(lines) - SHOWN)] if len(lines) > SHOWN else []
         return "\n".join([head, *lines[:SHOWN], *more, *self.notes])
@@ -97,7 +98,7 @@ class Difference:
             (esc(one.kind), esc(one.task), esc(one.name), esc(_or_nothing(one.before)), esc(_or_nothing(one.after)))
             for one in self._shown()[:SHOWN]
         ]
-        head = "<div>%s%s</div>" % (esc(self._head("run %s → run %s: ")), esc(_counted(self._shown())))
+        head = "<div>%s%s</div>" % (esc(self._head("run %s → run %s: ")), esc(counted(len(self._shown()), "change")))
         notes = "".join("<div>%s</div>" % esc(note) for note in self.notes)
         left = len(self._shown()) - SHOWN
         more = "<div>… and %d more</div>" % left if left > 0 else ""
@@ -111,10 +112,6 @@ def _patches(code: Mapping[str, str]) -> str:
         % (esc(name), style, "\n".join(line[:1] + esc(line[1:]) if line[:1] in "+- " else esc(line) for line in text))
         for name, text in ((name, patch.splitlines()) for name, patch in code.items())
     )
-
-
-def _counted(changes: List[Change]) -> str:
-    return "1 change" if len(changes) == 1 else "%d changes" % len(changes)
 
 
 def _or_nothing(text: Optional[str]) -> str:

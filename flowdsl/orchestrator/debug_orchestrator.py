@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Callable, Deque, List, Mapping, Optional, Tuple
 
 from flowdsl.definition.checks import refuse
+from flowdsl.definition.counted import counted
 from flowdsl.definition.suggest import did_you_mean
 from flowdsl.errors import FlowError, TaskResultError
 from flowdsl.executors.outcome import Call, text_of
@@ -223,7 +224,7 @@ class DebugOrchestrator:
 
     def _told(self) -> str:
         if options.stable_repr and self._runs:
-            return "1 run" if len(self._runs) == 1 else "%d runs" % len(self._runs)
+            return counted(len(self._runs), "run")
         return ", ".join("run %r" % run.id for run in self._runs) or "no run"
 
     def _latest(self) -> Any:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Union
 
 from flowdsl.definition.checks import check_choice, check_count, check_flag, refuse, refuse_unknown
+from flowdsl.definition.counted import counted
 from flowdsl.definition.options import FLOW_CHECKS
 from flowdsl.errors import ConfigError
 from flowdsl.orchestrator.log import LEVELS, NAME, Log
@@ -167,7 +168,8 @@ class LogOrchestrator(Log):
         found = list(entries(self.dir))
         good = [entry for entry in found if entry is not None]
         if len(good) < len(found):
-            warnings.warn(f"{len(found) - len(good)} lines in {self.dir / FILE} cannot be read", stacklevel=2)
+            lost = counted(len(found) - len(good), "line")
+            warnings.warn(f"{lost} in {self.dir / FILE} cannot be read", stacklevel=2)
         return frame(good, conditions)
 
     def search(self, text: str = "", *, task: Optional[str] = None, **conditions: Any) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Dict, List, Mapping, NoReturn, Optional, Sequence, Set
 
 from flowdsl.definition.checks import check_name, check_number, check_timeout, shown
+from flowdsl.definition.counted import counted
 from flowdsl.definition.function import check_function
 from flowdsl.definition.options import INHERIT
 from flowdsl.definition.suggest import did_you_mean
@@ -147,8 +148,7 @@ def _refuse(drafts: Sequence[Draft]) -> NoReturn:
     for draft in bad:
         where = "task %r: " % draft.task_id if several else ""
         lines += [where + fault for fault in draft.faults]
-    count = "1 fault" if len(lines) == 1 else "%d faults" % len(lines)
-    text = "nothing was added: %s\n" % count + "\n".join("  - " + line for line in lines)
+    text = "nothing was added: %s\n" % counted(len(lines), "fault") + "\n".join("  - " + line for line in lines)
     if len(lines) == 1:
         text = "nothing was added: " + lines[0]
     cycle = next((draft.cycle for draft in bad if draft.cycle), ())

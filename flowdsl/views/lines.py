@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable, List, Optional
 
+from flowdsl.definition.counted import counted
 from flowdsl.engine import states as st
 from flowdsl.settings import options
 from flowdsl.views.controls import NO_CONTROLS, Controls
@@ -70,9 +71,8 @@ class LineView:
 
     def _begin(self) -> None:
         self._report_at = self._timer() + self._wait
-        n = len(self._graph.tasks)
         note = [shorten(self._controls.note, 300)] if self._controls.note else []
-        self._say([f"flow {shorten(self._graph.flow, 60)}: {n:,} task{'' if n == 1 else 's'}", *note])
+        self._say([f"flow {shorten(self._graph.flow, 60)}: {counted(len(self._graph.tasks), 'task')}", *note])
 
     def _look(self) -> None:
         if options.stable_repr:  # what a look finds is chance; the end finds all of it

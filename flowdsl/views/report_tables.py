@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List, Mapping, Sequence, Tuple
 
+from flowdsl.definition.counted import counted
 from flowdsl.engine import states as st
 from flowdsl.settings import options
 from flowdsl.views.escape import clean, esc, safe_str, shorten
@@ -47,7 +48,7 @@ def path_html(rows: Sequence[Mapping[str, Any]]) -> str:
     cells = [
         (esc(shorten(row["task"], 60)), duration(row["elapsed_s"]), f"{row['elapsed_s'] / length:.0%}") for row in shown
     ]
-    what = f"the chain of {len(chain):,} tasks that takes longest, {duration(length)} in all"
+    what = f"the chain of {counted(len(chain), 'task')} that takes longest, {duration(length)} in all"
     return note(what) + html_table(("task", "took", "share"), cells) + more(len(chain) - len(shown), "shorter ones")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from flowdsl.definition.counted import counted
 from flowdsl.engine import states as st
 from flowdsl.engine.failures import Failure, failures
 from flowdsl.settings import options
@@ -54,11 +55,7 @@ def _headline(snapshot: Any) -> str:
         how_long += " (%s)" % st.CAUSES.get(snapshot.cause, snapshot.cause)
     tasks, attempts = len(snapshot.tasks), len(snapshot.attempts)
     counts = counts_text(snapshot.counts) or "nothing"
-    return "%s%s: %s of %s; %s" % (how.text, how_long, counts, _count(tasks, "task"), _count(attempts, "attempt"))
-
-
-def _count(n: int, what: str) -> str:
-    return "%s %s%s" % (format(n, ","), what, "" if n == 1 else "s")
+    return "%s%s: %s of %s; %s" % (how.text, how_long, counts, counted(tasks, "task"), counted(attempts, "attempt"))
 
 
 def _failed(snapshot: Any) -> List[str]:

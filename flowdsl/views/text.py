@@ -86,7 +86,7 @@ _NEXT, _LAST, _BAR, _GAP = "\u251c\u2500 ", "\u2514\u2500 ", "\u2502  ", "   "
 
 def _heading(graph: Any, states: Optional[Mapping[str, str]]) -> str:
     n = len(graph.tasks)
-    head = f"flow {clean(graph.flow)}: {n:,} task{'' if n == 1 else 's'}"
+    head = f"flow {clean(graph.flow)}: {counted(n, 'task')}"
     if states is not None and n:
         return f"{head}: {counts_text(Counter(states.get(name, 'pending') for name in graph.tasks))}"
     inputs = ", ".join(shorten(name, _NAME) + (" *" if graph.inputs[name].required else "") for name in graph.inputs)

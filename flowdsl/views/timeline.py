@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Dict, List, NamedTuple, Sequence, Tuple
 
+from flowdsl.definition.counted import counted
 from flowdsl.settings import options
 from flowdsl.views.escape import columns, esc, shorten
 from flowdsl.views.lanes import Lanes, Span, in_step, nice_ticks, packed, spans_of, worth_drawing
@@ -50,7 +51,7 @@ def timeline_svg(rows: Any) -> str:
     body += [_bar(span, plan) for span in drawn]
     body += _retries(drawn, plan)
     legend, bottom = _legend(spans, crowded + short, plan.bottom + 40)
-    return root(_WIDTH, bottom + 12, "".join([*body, legend]), f"timeline of {len(spans)} attempts")
+    return root(_WIDTH, bottom + 12, "".join([*body, legend]), f"timeline of {counted(len(spans), 'attempt')}")
 
 
 def _plan(lanes: Lanes) -> _Plan:

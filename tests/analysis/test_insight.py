@@ -217,4 +217,4 @@ def test_answers_to_damaged_and_unfinished_runs_are_frames_too(question: str) ->
 
 def test_it_says_what_can_be_asked() -> None:
     text = repr(insight(fold(eventful())))
-    assert "4 attempts of 1 runs" in text and "slower_since(date)" in text
+    assert "4 attempts of 1 run:" in text and "slower_since(date)" in text

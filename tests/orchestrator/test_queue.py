@@ -152,7 +152,7 @@ def test_a_paused_queue_starts_nothing_until_it_goes_on(orchestrator: TaskOrches
     run = orchestrator.execute_task(task, start=True)
     assert not run.wait(0.1)
     assert status(orchestrator, task) == "pending"
-    with pytest.raises(FlowError, match="1 runs wait in it"):
+    with pytest.raises(FlowError, match="1 run waiting in it"):
         orchestrator.close()
     orchestrator.resume()
     assert run.wait(20)
