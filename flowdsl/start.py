@@ -207,14 +207,14 @@ async def _await(driver: Driver, view: Any) -> None:
                 view.paint()
     except asyncio.CancelledError:
         driver.cancel("cancel_requested")
-        await _until(waiting)
+        await until_done(waiting)
         raise
     finally:
         _close(view)
 
 
-async def _until(waiting: Any) -> None:
-    """Wait for the end, however often the await is cancelled: nothing may be left running."""
+async def until_done(waiting: Any) -> None:
+    """Wait until this future is done, however often the await is cancelled: nothing may be left running."""
     while not waiting.done():
         try:
             await asyncio.shield(waiting)

@@ -22,6 +22,7 @@ from flowdsl.orchestrator.recorder import Recorder
 from flowdsl.orchestrator.standing import Standing
 from flowdsl.run import Run
 from flowdsl.settings import options
+from flowdsl.start import until_done
 
 __all__ = ["Conductor", "Job"]
 
@@ -106,7 +107,7 @@ class Conductor:
         except asyncio.CancelledError:
             if job.begun is not None:
                 job.begun.cancel()
-                await _until(settled)
+                await until_done(settled)
             raise
         return self._outcome(job, found)
 
@@ -264,12 +265,3 @@ def _is_done(settled: Any, timeout: Optional[float]) -> bool:
 
 def _left(end: Optional[float]) -> Optional[float]:
     return None if end is None else max(0.0, end - time.monotonic())
-
-
-async def _until(settled: Any) -> None:
-    """Wait for the end, however often the await is cancelled: nothing may be left running."""
-    while not settled.done():
-        try:
-            await asyncio.shield(settled)
-        except asyncio.CancelledError:
-            continue

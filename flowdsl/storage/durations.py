@@ -11,7 +11,6 @@ import json
 import math
 import os
 import stat
-import tempfile
 from collections import Counter
 from contextlib import suppress
 from json.encoder import encode_basestring_ascii as quoted
@@ -21,6 +20,7 @@ from zlib import crc32
 
 from flowdsl.engine import events as ev
 from flowdsl.engine.events import Event
+from flowdsl.storage.atomic import write_atomically
 from flowdsl.storage.line import BadLine, parse_line
 from flowdsl.storage.reading import FILE as JOURNAL
 
@@ -82,14 +82,7 @@ def means(pairs: Iterable[Tuple[str, float]]) -> Dict[str, float]:
 def write_durations(run_dir: Path, durations: Durations) -> None:
     """Put the file there in one step. Where that cannot be done there is none: nothing is lost by it."""
     with suppress(OSError):
-        fd, temporary = tempfile.mkstemp(dir=str(run_dir), prefix=".", suffix=".tmp")
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(_text(durations))
-            Path(temporary).replace(run_dir / FILE)
-        except BaseException:
-            Path(temporary).unlink()
-            raise
+        write_atomically(run_dir / FILE, _text(durations))
 
 
 def _text(durations: Durations) -> bytes:

@@ -12,10 +12,10 @@ from flowdsl.views.escape import clean_lines, esc, esc_lines, safe_str, shorten
 from flowdsl.views.output import may_have_printed
 from flowdsl.views.page import page
 from flowdsl.views.palette import GREY, look
-from flowdsl.views.report_tables import environment_html, more, path_html, retried_html, workers_html
+from flowdsl.views.report_tables import environment_html, path_html, retried_html, workers_html
 from flowdsl.views.static import headline, least_width
 from flowdsl.views.summary import shown_failures
-from flowdsl.views.table import items_of, pill, states_of, table_html
+from flowdsl.views.table import items_of, more, pill, states_of, table_html
 from flowdsl.views.times import date_time
 
 __all__ = ["Findings", "report_html"]

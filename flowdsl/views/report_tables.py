@@ -9,11 +9,11 @@ from flowdsl.engine import states as st
 from flowdsl.settings import options
 from flowdsl.views.escape import clean, esc, safe_str, shorten
 from flowdsl.views.palette import GREY, look
-from flowdsl.views.table import html_table, pill
+from flowdsl.views.table import html_table, more, pill
 from flowdsl.views.times import duration
 from flowdsl.views.watch import error_line
 
-__all__ = ["environment_html", "more", "path_html", "retried_html", "workers_html"]
+__all__ = ["environment_html", "path_html", "retried_html", "workers_html"]
 
 RETRIED, ROWS = 60, 15  # how many are spelt out
 
@@ -49,10 +49,12 @@ def path_html(rows: Sequence[Mapping[str, Any]]) -> str:
         (esc(shorten(row["task"], 60)), duration(row["elapsed_s"]), f"{row['elapsed_s'] / length:.0%}") for row in shown
     ]
     what = f"the chain of {counted(len(chain), 'task')} that takes longest, {duration(length)} in all"
-    return note(what) + html_table(("task", "took", "share"), cells) + more(len(chain) - len(shown), "shorter ones")
+    head = f'<div style="color:{GREY}">{esc(what)}</div>'
+    return head + html_table(("task", "took", "share"), cells) + more(len(chain) - len(shown), "shorter ones")
 
 
 def workers_html(rows: Sequence[Mapping[str, Any]]) -> str:
+    """How busy each worker was, the busiest first."""
     if options.stable_repr or not rows:
         return ""
     cells = [
@@ -79,8 +81,9 @@ def environment_html(snapshot: Any) -> str:
     rows = [
         (esc(what), esc(shorten(_listed(info[key]), 400))) for key, what in kept if info.get(key) not in (None, [], {})
     ]
-    more = [] if options.stable_repr else [("run", esc(snapshot.run_id))]
-    return html_table(("", ""), [*rows, *more]) if rows or more else ""
+    if not options.stable_repr:
+        rows.append(("run", esc(snapshot.run_id)))
+    return html_table(("", ""), rows) if rows else ""
 
 
 _THIS_TIME = ("host", "computer")
@@ -105,11 +108,3 @@ def _listed(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(clean(one) for one in value[:50])
     return safe_str(value)
-
-
-def note(text: str) -> str:
-    return f'<div style="color:{GREY}">{esc(text)}</div>'
-
-
-def more(left: int, what: str) -> str:
-    return note(f"and {left:,} more {what}") if left > 0 else ""

@@ -13,9 +13,9 @@ from flowdsl.views.output import running_output_html
 from flowdsl.views.palette import GREY, counts_text, look
 from flowdsl.views.panel import panel_html
 from flowdsl.views.static import BUDGET
-from flowdsl.views.table import items_of, pill, states_of
+from flowdsl.views.table import items_of, more, pill, states_of
 from flowdsl.views.times import steady, still_to_go
-from flowdsl.views.under_way import more, under_way
+from flowdsl.views.under_way import under_way
 from flowdsl.views.watch import News, Watch, running
 
 __all__ = ["Screen", "ScreenMaker"]

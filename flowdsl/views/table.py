@@ -14,7 +14,7 @@ from flowdsl.views.times import duration
 from flowdsl.views.users_line import users_line
 from flowdsl.views.watch import error_line
 
-__all__ = ["counts_of", "html_table", "items_of", "pill", "rows_of", "states_of", "table_html"]
+__all__ = ["counts_of", "html_table", "items_of", "more", "pill", "rows_of", "states_of", "table_html"]
 
 MOST_ROWS = 30
 _ERROR, _NAME = 240, 60  # columns
@@ -49,6 +49,11 @@ def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]], breaking: in
     )
     top = f"<tr>{head}</tr>" if any(heads) else ""
     return f'<table style="border-collapse:collapse;margin:4px 0;line-height:1.45">{top}{body}</table>'
+
+
+def more(left: int, what: str) -> str:
+    """A line of HTML that counts what was left out; "" for nothing."""
+    return f'<div style="color:{GREY}">and {left:,} more {what}</div>' if left > 0 else ""
 
 
 def pill(how: Look) -> str:

@@ -6,12 +6,12 @@ from typing import Any, List, Tuple
 
 from flowdsl.engine import states as st
 from flowdsl.views.escape import esc, shorten
-from flowdsl.views.palette import GREY, counts_text, look
-from flowdsl.views.table import html_table, pill
+from flowdsl.views.palette import counts_text, look
+from flowdsl.views.table import html_table, more, pill
 from flowdsl.views.times import steady
 from flowdsl.views.watch import running
 
-__all__ = ["more", "under_way"]
+__all__ = ["under_way"]
 
 _ROWS = 10
 _BAR = 10  # characters
@@ -29,11 +29,6 @@ def under_way(snapshot: Any, now: float) -> str:
     heads = ("running" if rows else "waiting", "attempt", "for", "worker", "progress")
     table = html_table(heads[:width], [cells[:width] for cells in body])
     return table + more(len(rows) + len(waiting) - len(body), "running or waiting")
-
-
-def more(left: int, what: str) -> str:
-    """A line that counts what was left out; "" for nothing."""
-    return f'<div style="color:{GREY}">and {left:,} more {what}</div>' if left > 0 else ""
 
 
 def _waiting(snapshot: Any) -> List[Any]:
