@@ -65,9 +65,7 @@ class PastRun(Recorded):
 
     def __repr__(self) -> str:
         which = "" if options.stable_repr else f" {self.id!r}"
-        tasks = sum(
-            row.map_index is None for row in self._snapshot.tasks.values()
-        )  # items are none, as in a live run's
+        tasks = sum(row.map_index is None for row in self._snapshot.tasks.values())  # without items, as a live run
         return f"<PastRun{which} of flow {self.flow!r}: {self.state}, {counted(tasks, 'task')}>"
 
     # ---- where it is kept

@@ -105,9 +105,7 @@ class Desk:
             going_on = goes_on()
             self._put(pipe.PLAIN, plain.pack(outcome, ended_at, going_on))
             return going_on
-        self._put(
-            pipe.DONE, payload.answer(outcome, seconds)
-        )  # which may take its time: then the next one has not begun
+        self._put(pipe.DONE, payload.answer(outcome, seconds))  # it may take long: the next one has not begun then
         if not goes_on():
             return False
         self._begin()

@@ -49,11 +49,8 @@ class ForeignExecutor:
             self._refuse(key, failure(exc, "unpicklable", Retry(0)))
             return
         with self._lock:
-            if key in self._unwanted:
-                self._unwanted.discard(key)
-                unwanted = True
-            else:
-                unwanted = False
+            unwanted = key in self._unwanted
+            self._unwanted.discard(key)
         if unwanted:
             self._listener.ended(task, attempt, CANCELLED, "withdrawn", None)
             return

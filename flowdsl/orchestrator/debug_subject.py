@@ -31,7 +31,7 @@ class Subject(NamedTuple):
     flow_of: Callable[[Any], Any]
 
 
-def subject_of(subject: Any, flow: Any = None) -> Subject:  # noqa: RET503 - refuse never returns
+def subject_of(subject: Any, flow: Any = None) -> Subject:
     """The subject that somebody means; ConfigError for what is none."""
     if subject is None:
         last = last_run()
@@ -46,7 +46,7 @@ def subject_of(subject: Any, flow: Any = None) -> Subject:  # noqa: RET503 - ref
         return _of_flow(subject)
     if isinstance(subject, TaskOrchestrator):
         return _of_queue(subject, flow)
-    refuse("DebugOrchestrator", "subject", subject, "is no run, flow, task or orchestrator")
+    return refuse("DebugOrchestrator", "subject", subject, "is no run, flow, task or orchestrator")
 
 
 def _of_queue(orchestrator: TaskOrchestrator, flow: Any) -> Subject:

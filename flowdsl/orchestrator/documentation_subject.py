@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, NoReturn, Optional, Sequence
+from typing import Any, Callable, NamedTuple, Optional, Sequence
 
 from flowdsl.definition import graph as definition
 from flowdsl.definition.checks import refuse
@@ -21,6 +21,8 @@ NOTHING_SAID = Defaults(ONCE, None, None)
 
 
 class Documented(NamedTuple):
+    """A graph, what its flow says for tasks that say nothing, and its past runs."""
+
     graph: definition.Graph
     defaults: Defaults
     runs: Callable[[], Sequence[Any]]  # oldest first
@@ -29,9 +31,8 @@ class Documented(NamedTuple):
 def documented(subject: Any, runs: Optional[Sequence[Any]]) -> Documented:
     """What `subject` is as a graph; ConfigError for what is none, GraphError where it makes none."""
     if isinstance(subject, Run):
-        return Documented(
-            subject.graph, _defaults(subject.origin.flow.newest), lambda: [subject] if runs is None else runs
-        )
+        past = [subject] if runs is None else runs
+        return Documented(subject.graph, _defaults(subject.origin.flow.newest), lambda: past)
     if isinstance(subject, definition.Graph):
         return Documented(subject, NOTHING_SAID, lambda: runs or ())
     if isinstance(subject, (Flow, Task)):
@@ -40,7 +41,7 @@ def documented(subject: Any, runs: Optional[Sequence[Any]]) -> Documented:
     if isinstance(subject, TaskOrchestrator):
         flow = queue_flow(subject)
         return Documented(flow.graph(), _defaults(flow), _runs(flow, runs))
-    return _refused(subject)
+    return refuse("DocumentationOrchestrator", "subject", subject, "is no flow, task, graph, run or orchestrator")
 
 
 def _defaults(flow: Flow) -> Defaults:
@@ -51,7 +52,3 @@ def _runs(flow: Flow, runs: Optional[Sequence[Any]]) -> Callable[[], Sequence[An
     if runs is None:
         return lambda: past_runs(flow.log_dir, flow.name)
     return lambda: [run for run in runs if run.flow == flow.name]
-
-
-def _refused(subject: Any) -> NoReturn:
-    refuse("DocumentationOrchestrator", "subject", subject, "is no flow, task, graph, run or orchestrator")

@@ -81,9 +81,8 @@ def id_fault(value: Any, is_taken: Callable[[str], bool]) -> Optional[str]:
     if not 1 <= len(value) <= NAME_LIMIT:
         return "taskId has %d characters; give 1 to %d" % (len(value), NAME_LIMIT)
     if not value.isprintable() or any(char in value for char in "[]/\\"):
-        return "taskId=%s has characters that an id cannot have; leave out [ ] / \\ and control characters" % shown(
-            value
-        )
+        text = "taskId=%s has characters that an id cannot have; leave out [ ] / \\ and control characters"
+        return text % shown(value)
     if is_taken(value):
         return "taskId=%s is taken; the task of that id was left as it is" % shown(value)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any, Dict, FrozenSet, Mapping, Optional
 
 from flowdsl.definition.checks import refuse
@@ -81,6 +82,5 @@ def _together(fields: Optional[Mapping[str, Any]], more: Mapping[str, Any]) -> D
 
 
 def _is_handling() -> bool:
-    import sys
-
+    """Whether an exception is being handled."""
     return sys.exc_info()[0] is not None

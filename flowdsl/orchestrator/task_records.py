@@ -64,8 +64,7 @@ class TaskRecords:
     def remove(self, entry: Entry) -> None:
         """Take the record away."""
         self._written.pop(entry.definition.task_id, None)
-        if self.path(entry).exists():
-            self.path(entry).unlink()
+        self.path(entry).unlink(missing_ok=True)
 
     def path(self, entry: Entry) -> Path:
         """Where the record of a task is."""

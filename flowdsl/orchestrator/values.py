@@ -40,12 +40,12 @@ class Values:
         plain, sealed = self._paths(entry)
         if is_json(value):
             write_atomically(plain, json.dumps({"value": value}, allow_nan=False).encode())
-            sealed.unlink() if sealed.exists() else None
+            sealed.unlink(missing_ok=True)
             return
         from flowdsl.storage.sealed import seal
 
         seal(sealed, entry.definition.task_id, value)
-        plain.unlink() if plain.exists() else None
+        plain.unlink(missing_ok=True)
 
     def has(self, entry: Entry) -> bool:
         """Whether the result is there, as far as can be told without reading it."""
@@ -84,8 +84,7 @@ class Values:
 
     def _remove(self, entry: Entry) -> None:
         for path in self._paths(entry):
-            if path.exists():
-                path.unlink()
+            path.unlink(missing_ok=True)
 
     def _paths(self, entry: Entry) -> Any:
         return self._dir / (entry.file + ".json"), self._dir / (entry.file + ".pickle")

@@ -76,9 +76,8 @@ class Behind:
             end_as_asked()
         elif self._since is None:
             self._since = time.monotonic()
-            _thread.start_new_thread(
-                self._see_out, ()
-            )  # `threading` takes locks, in which it may have been interrupted
+            # Not by `threading`: it takes locks, in which the main thread may have been interrupted.
+            _thread.start_new_thread(self._see_out, ())
         elif time.monotonic() - self._since > PATIENCE:
             end_as_asked()
 
