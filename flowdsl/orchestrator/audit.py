@@ -57,7 +57,16 @@ class Report:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A DataFrame with one row a finding: kind, task, text, all of dtype string."""
+        """A DataFrame with one row a finding, in the order of `findings`.
+
+        ====  ======  ====================================================  =========
+        name  dtype   meaning                                               when null
+        ====  ======  ====================================================  =========
+        kind  string  one of the kinds of `Report`                          never
+        task  string  the task's id; empty for damage of the journal        never
+        text  string  what is wrong, or what does nothing                   never
+        ====  ======  ====================================================  =========
+        """
         from flowdsl.analysis.schema import build_frame, columns
 
         values = {name: [getattr(found, name) for found in self.findings] for name in Finding._fields}

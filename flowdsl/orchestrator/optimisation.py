@@ -43,7 +43,17 @@ class Optimisation(NamedTuple):
 
     @property
     def frame(self) -> pd.DataFrame:
-        """A DataFrame with one row a task, in order: position (Int64), taskId (str), expected_s, path_s (float64)."""
+        """A DataFrame with one row a task, in order.
+
+        ==========  =======  ====  =====================================================  =========
+        name        dtype    unit  meaning                                                when null
+        ==========  =======  ====  =====================================================  =========
+        position    Int64          its place in the order, from 1                         never
+        taskId      string         its id                                                 never
+        expected_s  float64  s     what it is expected to take                            never
+        path_s      float64  s     the longest path that hangs on it, itself included     never
+        ==========  =======  ====  =====================================================  =========
+        """
         from flowdsl.analysis.schema import build_frame, columns
 
         schema = columns("position:integer taskId:string expected_s:float path_s:float")

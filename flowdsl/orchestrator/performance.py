@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import pandas as pd
 
+from flowdsl.analysis.schema import columns, frame_of_rows
 from flowdsl.engine.rows import Attempt
 from flowdsl.engine.snapshot import Snapshot
 from flowdsl.orchestrator.parts import Parts
@@ -14,6 +15,10 @@ from flowdsl.views.performance import ActionTimes, Stretch, performance_svg
 
 __all__ = ["Performance", "performance"]
 
+ATTEMPTS = columns(
+    "taskId:string action:string type:string attempt:integer state started:time wait_s:float duration_s:float"
+    " runId:string worker:string"
+)
 BUCKETS = 40  # at most, along the time
 STEPS = (10, 50, 100, 500, *(1000 * s for s in (1, 5, 15, 60, 300, 900, 3600, 21600, 86400, 604800)))  # ms
 STEADY = ("attempts", "completed", "retry_rate", "timeout_rate")  # what the clock has no part in
@@ -23,9 +28,24 @@ PERCENTILES = (50, 90, 99)
 class Performance:
     """What the runs of the queue's tasks tell, as DataFrames, and as one picture where it can be shown.
 
-    `attempts` has one row an attempt: taskId, action, type, attempt, state, started (UTC), wait_s, duration_s, runId,
-    worker.
-    Runs that a clean-up removed are not in it.
+    `attempts` is a DataFrame with one row an attempt; runs that a clean-up removed are not in it.
+
+    ==========  ===================  ====  ===========================================  ========================
+    name        dtype                unit  meaning                                      when null
+    ==========  ===================  ====  ===========================================  ========================
+    taskId      string                     the task                                     never
+    action      string                     what it did                                  never
+    type        string                     the kind of work                             never
+    attempt     Int64                      1 for the first                              never
+    state       category                   running, or how it ended                     never
+    started     datetime64[us, UTC]        when it began                                its log line is damaged
+    wait_s      float64              s     how long it stood ready before it began      its log line is damaged
+    duration_s  float64              s     how long it took                             it has not ended
+    runId       string                     its run                                      never
+    worker      string                     who ran it                                   not known
+    ==========  ===================  ====  ===========================================  ========================
+
+    On pandas 2.0 the times are ``datetime64[ns, UTC]``.
     """
 
     def __init__(self, attempts: pd.DataFrame, slots: int) -> None:
@@ -34,8 +54,20 @@ class Performance:
 
     @property
     def summary(self) -> pd.Series[Any]:
-        """One number each: attempts, completed, per_hour, wait_s and run_s (medians), retry_rate and timeout_rate
-        (shares of the attempts), utilisation (share of the slots that was busy, from the first begin to the last end).
+        """A Series of float64: what all attempts together come to.
+
+        ============  ====  ======================================================================  ===================
+        name          unit  meaning                                                                 when null
+        ============  ====  ======================================================================  ===================
+        attempts            how many there were                                                     never
+        completed           how many of them succeeded                                              never
+        per_hour      1/h   ``completed`` by the time from the first start to the last end          no time passed
+        wait_s        s     the median of the time that they stood ready                            none has begun
+        run_s         s     the median of their durations                                           none has ended
+        retry_rate    1     share of the attempts that were not the first of their task             there were none
+        timeout_rate  1     share of the attempts that timed out                                    there were none
+        utilisation   1     share of the slots that was busy from the first start to the last end   no time passed
+        ============  ====  ======================================================================  ===================
         """
         done = self.attempts[self.attempts["state"] == "succeeded"]
         span = self._span()
@@ -55,8 +87,19 @@ class Performance:
 
     @property
     def by_action(self) -> pd.DataFrame:
-        """A DataFrame with one row an action, all float64: attempts, completed, wait_s (median), run_p50, run_p90 and
-        run_p99 (seconds), retry_rate, timeout_rate, failure_rate (shares of the attempts).
+        """A DataFrame with one row an action, which is the index (`action`); all columns are float64.
+
+        =========================  ====  =========================================================  ===============
+        name                       unit  meaning                                                    when null
+        =========================  ====  =========================================================  ===============
+        attempts                         how many there were                                        never
+        completed                        how many of them succeeded                                 never
+        wait_s                     s     the median of the time that they stood ready               none has begun
+        run_p50, run_p90, run_p99  s     so many per cent of the attempts took no longer            none has ended
+        retry_rate                 1     share of the attempts that were not the first              never
+        timeout_rate               1     share of the attempts that timed out                       never
+        failure_rate               1     share of the attempts that failed or timed out             never
+        =========================  ====  =========================================================  ===============
         """
         rows = {action: _figures(group) for action, group in self.attempts.groupby("action", sort=True)}
         names = list(_figures(self.attempts.head(0)))
@@ -65,8 +108,20 @@ class Performance:
 
     @property
     def over_time(self) -> pd.DataFrame:
-        """A DataFrame with one row a stretch of time, its begin (UTC) as index, float64: completed, failed, retried,
-        wait_s and run_s (means, in seconds), busy (mean number of attempts that ran).
+        """A DataFrame with one row a stretch of time, at most about forty; the index is when it begins, in UTC.
+
+        All columns are float64; an attempt belongs to the stretch in which it began.
+
+        =========  ====  ===============================================  ================
+        name       unit  meaning                                          when null
+        =========  ====  ===============================================  ================
+        completed        how many attempts succeeded                      never
+        failed           how many failed or timed out                     never
+        retried          how many were not the first of their task        never
+        wait_s     s     the mean of the time that they stood ready       none began
+        run_s      s     the mean of their durations                      none began
+        busy             attempts that ran at a time, on average          never
+        =========  ====  ===============================================  ================
         """
         known, step = self.attempts.dropna(subset=["started"]), self._step()
         state = known["state"]
@@ -89,14 +144,25 @@ class Performance:
 
     @property
     def slowest(self) -> pd.DataFrame:
-        """A DataFrame with the ten longest attempts: taskId, action, attempt, state, duration_s, wait_s, runId."""
-        columns = ["taskId", "action", "attempt", "state", "duration_s", "wait_s", "runId"]
-        found: pd.DataFrame = self.attempts.nlargest(10, "duration_s")[columns].reset_index(drop=True)
+        """A DataFrame with the ten longest attempts, the longest first; its columns are some of `attempts`:
+
+        taskId, action, attempt, state, duration_s, wait_s, runId.
+        """
+        kept = ["taskId", "action", "attempt", "state", "duration_s", "wait_s", "runId"]
+        found: pd.DataFrame = self.attempts.nlargest(10, "duration_s")[kept].reset_index(drop=True)
         return found
 
     @property
     def workers(self) -> pd.DataFrame:
-        """A DataFrame with one row a worker: attempts, busy_s."""
+        """A DataFrame with one row a worker, which is the index (`worker`).
+
+        ========  =======  ====  ==============================  =========
+        name      dtype    unit  meaning                         when null
+        ========  =======  ====  ==============================  =========
+        attempts  int64          how many it ran                 never
+        busy_s    float64  s     their durations together        never
+        ========  =======  ====  ==============================  =========
+        """
         groups = self.attempts.groupby("worker")["duration_s"]
         found: pd.DataFrame = pd.DataFrame({"attempts": groups.size(), "busy_s": groups.sum()})
         return found
@@ -166,26 +232,14 @@ def performance(parts: Parts) -> Performance:
     with parts.book.lock:
         snapshots = [parts.executions.snapshot(run_id) for run_id in parts.book.queue.runs]
         rows = [_row(one, snapshot) for snapshot in snapshots if snapshot is not None for one in snapshot.attempts]
-    names = list(_row(Attempt("", 0, None, None), Snapshot()))
-    frame = pd.DataFrame(rows, columns=names)
-    frame["started"] = pd.to_datetime(frame["started"], unit="s", utc=True)
-    for name in ("wait_s", "duration_s"):
-        frame[name] = frame[name].astype("float64")
-    return Performance(frame, parts.options.max_concurrent_tasks)
+    return Performance(frame_of_rows(ATTEMPTS, rows), parts.options.max_concurrent_tasks)
 
 
-def _row(attempt: Attempt, snapshot: Snapshot) -> Dict[str, Any]:
+def _row(attempt: Attempt, snapshot: Snapshot) -> Tuple[Any, ...]:
+    """What `attempts` says of one, in the order of its columns."""
     task = snapshot.tasks.get(attempt.task)
-    waits: List[Any] = [attempt.queued_at, attempt.started_at]
-    return {
-        "taskId": attempt.task,
-        "action": task.action if task is not None else "",
-        "type": task.type if task is not None else "",
-        "attempt": attempt.attempt,
-        "state": attempt.state,
-        "started": attempt.started_at,
-        "wait_s": None if None in waits else waits[1] - waits[0],
-        "duration_s": attempt.duration_s,
-        "runId": snapshot.run_id,
-        "worker": attempt.worker,
-    }
+    action, kind = ("", "") if task is None else (task.action, task.type)
+    began, ready = attempt.started_at, attempt.queued_at
+    wait = None if began is None or ready is None else began - ready
+    head = (attempt.task, action, kind, attempt.attempt, attempt.state)
+    return (*head, began, wait, attempt.duration_s, snapshot.run_id, attempt.worker)

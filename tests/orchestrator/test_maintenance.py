@@ -136,6 +136,17 @@ def test_the_performance_of_nothing_is_empty_and_can_be_shown(orchestrator: Task
     ElementTree.fromstring(found._repr_mimebundle_()["image/svg+xml"])
 
 
+def test_the_attempts_of_a_performance_have_the_same_dtypes_with_and_without_any(
+    orchestrator: TaskOrchestrator,
+) -> None:
+    empty = orchestrator.performance().attempts.dtypes
+    orchestrator.execute_task(orchestrator.add_task(action="one"))
+    full = orchestrator.performance().attempts.dtypes
+    assert full.tolist() == empty.tolist()
+    assert list(full.index) == list(empty.index)
+    assert full["state"] == "category" and str(full["started"]).endswith(", UTC]")
+
+
 def test_what_a_failed_task_that_stays_needs_stays_for_it_may_run_again(orchestrator: TaskOrchestrator) -> None:
     first = orchestrator.add_task(action="one")
     failed = orchestrator.add_task(action="fail", target="x", dependencies=[first])
