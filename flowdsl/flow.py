@@ -86,6 +86,7 @@ class Flow(NamedTasks):
 
     @property
     def name(self) -> str:
+        """The name of the flow."""
         return self._name
 
     @property

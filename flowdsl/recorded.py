@@ -114,15 +114,17 @@ class Recorded(ABC):
     def output(self, name: str, *, attempt: Optional[int] = None) -> str:
         """What the task has printed so far: stdout, stderr, log records and warnings, as they came.
 
-        Parameters
-        ----------
-        name : a task, such as "clean", or one item of a mapped one, such as "delays[3]". For a mapped task itself:
-            what its items printed, each below a line with its name.
-        attempt : which attempt, from 1; by default the latest.
+        Args:
+            name: a task, such as "clean", or one item of a mapped one, such as "delays[3]". For a mapped task itself:
+                what its items printed, each below a line with its name.
+            attempt: which attempt, from 1; by default the latest.
 
-        Of an attempt the first 10 MB are kept; a mark says where it was cut off. "" where nothing was printed.
+        Returns:
+            Of an attempt the first 10 MB; a mark says where it was cut off. "" where nothing was printed.
 
-        Raises KeyError for a task that the run does not have, ValueError for an attempt that there was not.
+        Raises:
+            KeyError: the run has no such task.
+            ValueError: the task has had no such attempt.
         """
         from flowdsl.printed import output_of
 

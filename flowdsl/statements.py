@@ -30,6 +30,7 @@ class Piecemeal(NamedTuple):
 
 
 def statements(piece: Piece, loaded: Loaded) -> Iterator[Piecemeal]:
+    """The statements of a cell in their order; a `%%task` cell is one."""
     if piece.task is not None:
         yield _of_cell_task(piece, loaded)
         return

@@ -23,7 +23,7 @@ from flowdsl.definition.checks import (
 )
 from flowdsl.definition.retry import Retry, check_retries
 
-__all__ = ["INHERIT", "FlowOptions", "Inherit", "Retry", "RunOptions", "TaskOptions", "check_log_dir"]
+__all__ = ["INHERIT", "FlowOptions", "Inherit", "Retry", "RunOptions", "TaskOptions", "check_log_dir", "check_workers"]
 
 
 class Inherit(enum.Enum):
@@ -137,6 +137,7 @@ def _flow_retries(value: Any, option: str, where: object) -> Retry:
 
 
 def check_log_dir(value: Any, option: str, where: object) -> str:
+    """The path of a directory, as a str; whether it is there is not asked."""
     try:
         path = os.fspath(value)
     except TypeError:
@@ -168,7 +169,7 @@ class FlowOptions(NamedTuple):
 FLOW_CHECKS: Dict[str, Check] = {
     "limits": _limits,
     "retries": _flow_retries,
-    "timeout": lambda value, option, where: check_timeout(value, option, where),
+    "timeout": check_timeout,
     "isolation": _isolation_or_none,
     "log_dir": check_log_dir,
 }

@@ -199,12 +199,11 @@ def check_batches(
 ) -> Checker:
     """Judge a whole run by its events; raises InvariantBroken, or returns the checker for further questions.
 
-    Parameters
-    ----------
-    batches : all of them from the first, as `read_journal(run_dir).batches`.
-    max_workers, limits, on_failure : of the run; left out, they are what its `run_started` event says.
-    nodes, kinds : what the machine was told, where that is known.
-    ended : whether the run must be over; False for a journal whose process was killed.
+    Args:
+        batches: all of them from the first, as `read_journal(run_dir).batches`.
+        max_workers, limits, on_failure: of the run; left out, they are what its `run_started` event says.
+        nodes, kinds: what the machine was told, where that is known.
+        ended: whether the run must be over; False for a journal whose process was killed.
     """
     checker = Checker(max_workers=max_workers, limits=limits, on_failure=on_failure, nodes=nodes, kinds=kinds)
     for batch in batches:

@@ -143,7 +143,7 @@ class Lost(NamedTuple):
 
 
 class Returned(NamedTuple):
-    """The attempt has not begun and will not: the member of its batch that had begun took the worker with it."""
+    """The attempt has not begun and will not: a member of its batch keeps the worker, or took it with it."""
 
     task: str
     attempt: int

@@ -63,6 +63,7 @@ class Row:
         self.owner: Optional[Row] = None  # the mapped task that this is an item of
 
     def hands_items_to(self, other: Row) -> bool:
+        """Whether `other` takes the items of this task one by one, and they have joined."""
         return self.size is not None and self.name in (other.rule.over or ())
 
 

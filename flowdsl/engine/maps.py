@@ -63,6 +63,7 @@ class Maps:
         self.unasked: List[int] = []  # ready, to be asked for
 
     def add(self, number: int, node: Node, over: Iterable[int]) -> None:
+        """A mapped task joins; `over` are the mapped tasks whose items it takes one by one."""
         self.nodes[number] = node
         self._over[number] = frozenset(over)
 
@@ -88,6 +89,7 @@ class Maps:
 
 
 def item_name(task: str, index: int) -> str:
+    """The name of one item of a mapped task: `delays[3]`."""
     return "%s[%d]" % (task, index)
 
 

@@ -12,11 +12,10 @@ def remaining_paths(
 ) -> Dict[str, float]:
     """The longest path from each task to an end of the graph, its own duration included.
 
-    Parameters
-    ----------
-    order : the tasks in topological order: dependencies before dependants.
-    upstream : the dependencies of each task; a task that is missing here has none.
-    weights : seconds that a task is expected to take, 0 or more; 1 for a task that is missing here.
+    Args:
+        order: the tasks in topological order: dependencies before dependants.
+        upstream: the dependencies of each task; a task that is missing here has none.
+        weights: seconds that a task is expected to take, 0 or more; 1 for a task that is missing here.
 
     >>> remaining_paths(["a", "b", "c"], {"b": ["a"]}, {"b": 5.0})
     {'a': 6.0, 'b': 5.0, 'c': 1.0}

@@ -25,6 +25,7 @@ class ReadyQueue:
         self._held: Dict[str, Dict[str, List[Key]]] = {name: {} for name in limits}  # limit -> kind -> heap
 
     def push(self, kind: str, key: Key) -> None:
+        """A task of this kind is ready; its key ends with its number."""
         heap = self._heaps.get(kind)
         if heap is None:
             heap = self._heaps[kind] = []

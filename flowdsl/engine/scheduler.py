@@ -117,9 +117,11 @@ class Scheduler:
         return self._slots.busy
 
     def task_state(self, name: str) -> str:
+        """The state of a task; KeyError where it has not joined."""
         return self._table.states[self._table.number[name]]
 
     def attempt_number(self, name: str) -> int:
+        """The number of a task's latest attempt, 0 before the first; KeyError where it has not joined."""
         return self._table.attempts[self._table.number[name]]
 
     def timeout_of(self, name: str) -> Optional[float]:

@@ -54,15 +54,14 @@ def simulate(
 ) -> Forecast:
     """What the run of these tasks would come to, if each attempt took its expected duration and succeeded.
 
-    Parameters
-    ----------
-    nodes : the tasks, dependencies before dependants.
-    durations : seconds by name of task; 1 for a task that is missing here. An item that is missing takes what its
-        mapped task has here.
-    max_workers : attempts that may run at the same time.
-    limits : named limits, as of the flow.
-    on_failure : "continue" or "stop"; tasks fail here only by their own `timeout`.
-    sizes : how many items a mapped task has; 1 for one that is missing here.
+    Args:
+        nodes: the tasks, dependencies before dependants.
+        durations: seconds by name of task; 1 for a task that is missing here. An item that is missing takes what its
+            mapped task has here.
+        max_workers: attempts that may run at the same time.
+        limits: named limits, as of the flow.
+        on_failure: "continue" or "stop"; tasks fail here only by their own `timeout`.
+        sizes: how many items a mapped task has; 1 for one that is missing here.
     """
     tasks = tuple(nodes)
     kinds = {node.policy.kind: Kind(node.policy.kind) for node in tasks}

@@ -46,6 +46,7 @@ class Stops:
             self.set_grace(number, now)
 
     def set_grace(self, number: int, now: float) -> None:
+        """From now on the grace of the attempt runs, where its kind has one."""
         grace = self._kinds[self._table.policies[number].kind].grace
         if grace is not None:
             self._timers.set(number, now + grace, GRACE)

@@ -132,6 +132,7 @@ class TaskTable:
         mechanism: str = "",
         detail: Detail = None,
     ) -> None:
+        """Change the state of a task by the table of transitions, and say so in `events`."""
         before = self.states[number]
         state = self.states[number] = _TRANSITIONS[before, cause]
         name = self.names[number]
@@ -139,6 +140,7 @@ class TaskTable:
         events.append(_new(Event, fields))
 
     def make_ready(self, number: int, cause: str, events: List[Event]) -> None:
+        """What `move` does, and the task waits for a worker from now on."""
         before = self.states[number]
         state = self.states[number] = _TRANSITIONS[before, cause]
         events.append(_new(Event, (ev.TASK_READY, self.names[number], 0, before, state, cause, "", "", "", None)))

@@ -19,6 +19,7 @@ class Timers:
         self._count = 0
 
     def set(self, number: int, due: float, what: str) -> None:
+        """From now on this is what the task waits for, in the place of what it waited for before."""
         self._count += 1
         self._live[number] = (self._count, what)
         heapq.heappush(self._heap, (due, self._count, number))

@@ -89,6 +89,7 @@ class Opened(NamedTuple):
     member: PackedMember
 
     def open(self) -> payload.Attempt:
+        """The attempt; raises whatever unpickling raises."""
         place, *packed = self.member
         policy = self.known.get(place)
         if policy is None:

@@ -69,6 +69,7 @@ class Fleet:
 
     @property
     def is_busy(self) -> bool:
+        """Whether any worker has something in hand."""
         return self._roster.is_busy
 
     def close(self) -> None:

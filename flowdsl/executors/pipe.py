@@ -32,6 +32,8 @@ class Garbled(FlowError):
 
 
 class Message(NamedTuple):
+    """One of the kinds above, and what it says."""
+
     kind: bytes
     body: Body
 
@@ -116,6 +118,7 @@ class Outbox:
         self._pieces: Deque[memoryview] = deque()
 
     def put(self, kind: bytes, body: Body) -> None:
+        """One message more; `flush` sends it."""
         self._pieces.extend(_pieces(kind, body))
 
     def flush(self) -> bool:

@@ -17,17 +17,13 @@ def progress(fraction: float, message: str = "") -> None:
     ten seconds less often, down to once a second; the last one always comes before the attempt's end. Outside of a
     running task it checks its arguments and does nothing.
 
-    Parameters
-    ----------
-    fraction : from 0 (nothing is done) to 1 (all is).
-    message : one line for the reader; cut at 4,096 characters.
+    Args:
+        fraction: from 0 (nothing is done) to 1 (all is).
+        message: one line for the reader; cut at 4,096 characters.
 
-    Raises
-    ------
-    ValueError
-        When the fraction is not from 0 to 1.
-    TypeError
-        When it is not a number.
+    Raises:
+        ValueError: the fraction is not from 0 to 1.
+        TypeError: it is not a number.
     """
     if type(fraction) is not float or not 0.0 <= fraction <= 1.0:
         fraction = _fraction(fraction)
@@ -40,16 +36,14 @@ def progress(fraction: float, message: str = "") -> None:
 def track(iterable: Iterable[T], message: str = "", *, total: Optional[int] = None) -> Iterator[T]:
     """The items of `iterable`; on the way this task's progress is how many of them are done.
 
-    Parameters
-    ----------
-    iterable : anything that can be iterated; where it has no length, and no `total` is given, progress is not told.
-    message : for the reader, as in `progress`.
-    total : how many items there will be; more of them than that count as all.
+    Args:
+        iterable: anything that can be iterated; where it has no length, and no `total` is given, progress is not told.
+        message: for the reader, as in `progress`.
+        total: how many items there will be; more of them than that count as all.
 
-    Raises
-    ------
-    TypeError
-        When it is not iterable; ValueError when `total` is below 0.
+    Raises:
+        TypeError: it is not iterable.
+        ValueError: `total` is below 0.
 
     >>> [2 * n for n in track([1, 2, 3])]
     [2, 4, 6]

@@ -21,6 +21,7 @@ class Roster:
 
     @property
     def is_busy(self) -> bool:
+        """Whether any worker has something in hand."""
         with self.lock:
             return any(worker.load is not None for worker in self.workers)
 

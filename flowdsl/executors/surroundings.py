@@ -16,6 +16,8 @@ MARK = "FLOWDSL_WORKER"  # the environment variable by which the descendants of 
 
 
 class Surroundings(NamedTuple):
+    """What of a process its workers take over."""
+
     directory: Optional[str]  # None: it has been removed
     path: List[str]
     environment: Dict[str, str]

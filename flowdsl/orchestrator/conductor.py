@@ -59,16 +59,19 @@ class Conductor:
     # ---- jobs
 
     def one(self, task_id: str, force: bool) -> Job:
+        """This task alone; KeyError where there is none."""
         self.parts.book.entry(task_id)
         return Job(task_id, lambda how: plan_one(self.parts.book.queue, how, task_id), force=force)
 
     def with_dependencies(self, task_id: str, force: bool) -> Job:
+        """This task, after all that it needs and that is not completed; KeyError where there is none."""
         self.parts.book.entry(task_id)
         hold = self.parts.options.on_interrupted == "hold"
         plan = plan_with_dependencies
         return Job(task_id, lambda how: plan(self.parts.book.queue, how, task_id, hold), force=force)
 
     def all(self) -> Job:
+        """Every task that waits to be run."""
         hold = self.parts.options.on_interrupted == "hold"
         return Job("", lambda how: plan_all(self.parts.book.queue, how, hold))
 
@@ -122,11 +125,13 @@ class Conductor:
     # ---- all of it
 
     def pause(self) -> None:
+        """Start nothing more, in no run; what runs goes on."""
         with self.parts.book.lock:
             if pause(self.parts, True):
                 self.admission.pause(self.parts.executions.going)
 
     def resume(self) -> None:
+        """Go on after `pause`."""
         with self.parts.book.lock:
             if pause(self.parts, False):
                 self.admission.resume(self.parts.executions.going)

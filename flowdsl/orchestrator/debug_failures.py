@@ -32,6 +32,7 @@ class Group(NamedTuple):
 
     @property
     def tasks(self) -> Set[Tuple[str, str]]:
+        """(run id, task) of each task that it hit."""
         return {(run.id, attempt.task) for run, attempt in self.attempts}
 
 

@@ -30,6 +30,8 @@ class Heading(NamedTuple):
 
 
 class Paragraph(NamedTuple):
+    """A line of running text, however long."""
+
     line: Line
 
 
@@ -47,6 +49,8 @@ class Facts(NamedTuple):
 
 
 class Table(NamedTuple):
+    """Rows below heads; each cell is a line."""
+
     heads: Tuple[str, ...]
     rows: Tuple[Tuple[Line, ...], ...]
 
@@ -70,22 +74,27 @@ Block = Union[Heading, Paragraph, Code, Facts, Table, Picture, Region]
 
 
 def text(value: str) -> Word:
+    """Plain text."""
     return Word("text", value)
 
 
 def strong(value: str) -> Word:
+    """Text that stands out."""
     return Word("strong", value)
 
 
 def code(value: str) -> Word:
+    """A name or a value as it is written in code."""
     return Word("code", value)
 
 
 def state(value: str) -> Word:
+    """A state of a task, with its icon where the format has one."""
     return Word("state", value)
 
 
 def link(value: str, anchor: str) -> Word:
+    """Text that leads to the heading with this anchor."""
     return Word("link", value, anchor)
 
 

@@ -30,6 +30,7 @@ def anchor_of(task: str) -> str:
 
 
 def task_link(name: str) -> doc.Word:
+    """The name of a task, which leads to its section."""
     return doc.link(clean(name), anchor_of(name))
 
 
@@ -40,6 +41,7 @@ def shown(value: Any) -> str:
 
 
 def section(name: str, graph: Any, statistics: Mapping[str, TaskStatistics]) -> Iterator[Block]:
+    """The blocks of one task's section; `statistics` are those of tasks that past runs had, by name."""
     spec = graph[name]
     yield doc.Heading(3, (doc.text(clean(name)),), anchor_of(name))
     yield doc.Code(_signature(spec), "python")

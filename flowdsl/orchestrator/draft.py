@@ -38,6 +38,7 @@ class Draft:
 
     @property
     def definition(self) -> TaskDefinition:
+        """The task that it is to be; to be asked for where nothing was found wrong."""
         given = {"parameters": {}, **self.values}
         return TaskDefinition(
             self.task_id, self.type, self.action, dependencies=self.dependencies, function=self.function, **given

@@ -62,6 +62,7 @@ class Handlers:
         self._found: Dict[Tuple[str, str], Handler] = {}
 
     def add(self, action: str, type_: str, handler: Handler) -> None:
+        """Register it for the action, the type or both, in the place of an earlier one; ConfigError for neither."""
         if not action and not type_:
             raise ConfigError("handler: give the action that it is for, or a type: @orchestrator.handler('generate')")
         self._found[action, type_] = handler

@@ -28,6 +28,7 @@ class Wanted(NamedTuple):
     logger: Optional[str] = None
 
     def takes(self, entry: Entry, at: float) -> bool:
+        """Whether a line of that moment, in seconds since the epoch, fulfils every condition."""
         return (
             (self.level is None or LEVELS.get(entry.level, 0) >= LEVELS[self.level])
             and (self.task is None or entry.task_id == self.task)

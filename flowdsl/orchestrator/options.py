@@ -55,6 +55,7 @@ def _max_tasks(value: Any, option: str, where: object) -> int:
 
 
 def attempts(value: Any, option: str, where: object) -> int:
+    """A number of attempts after the first, 0 or more; ConfigError for anything else."""
     return check_count(value, option, where, least=0, hint="it is the number of attempts after the first, 0 or more")
 
 

@@ -101,6 +101,7 @@ class Calls:
         return self._results.missing
 
     def retry_of(self, task: str) -> Retry:
+        """The policy of retries of a task or an item: its own, else the flow's."""
         own = self._tasks[split(task)[0]].retries
         return own if isinstance(own, Retry) else self._retry
 
@@ -132,6 +133,7 @@ class Calls:
             return None
 
     def make(self, task: str) -> Call:
+        """The call of a task or an item, of the results that are there now; raises what `bind` raises."""
         if task[-1] == "]":
             return self._make_item(task)
         spec = self._tasks[task]

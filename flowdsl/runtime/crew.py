@@ -109,6 +109,7 @@ class Crew:
         return self.awake > 1 and self.is_quick
 
     def rest(self, slot: Slot) -> None:
+        """The worker will park: somebody wakes it when there is work for it."""
         if slot.parked:
             raise InternalError("worker %s rests twice" % slot.name)
         slot.parked = True

@@ -34,6 +34,7 @@ class Sequel:
         self.outcomes: List[Outcome] = []
 
     def report(self) -> Report:
+        """The one report of all of them."""
         return ev.Ran(self.attempts, self.began, self.ends, self.detail, self.said), self.outcomes, NOW
 
 

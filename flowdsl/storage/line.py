@@ -90,6 +90,7 @@ def _whys(cause_task: str, attempt_cause: str, mechanism: str) -> str:
 
 
 def detail_part(detail: Mapping[str, Any], seq: int, spill: Spill) -> str:
+    """The part of a line that holds the detail, or says where it was spilled to because it is too long."""
     text = detail_text(detail)
     if len(text) <= DETAIL_LIMIT:
         return ',"detail":' + text

@@ -42,20 +42,15 @@ _encoder = json.JSONEncoder(allow_nan=False)
 def task_record(row: TaskRow, output: Any = None, *, run_id: str = "") -> Dict[str, Any]:
     """The record of one task, ready for `json.dumps`; `record.schema.json` beside this file describes it.
 
-    Parameters
-    ----------
-    row
-        What the snapshot knows of the task.
-    output
-        Its result, if it is known: kept as it is where it is JSON of at most 4 kB, else as
-        `{"type": ..., "reference": "<run_id>/<task>"}`.
-    run_id
-        The run that the reference names.
+    Args:
+        row: what the snapshot knows of the task.
+        output: its result, if it is known: kept as it is where it is JSON of at most 4 kB, else as
+            `{"type": ..., "reference": "<run_id>/<task>"}`.
+        run_id: the run that the reference names.
 
-    Returns
-    -------
-    A dict with the keys `taskId type action status startTime endTime dependencies result`. Times are ISO 8601,
-    UTC, to the millisecond, null where the task did not begin or end; `result` is null while the task is open.
+    Returns:
+        A dict with the keys `taskId type action status startTime endTime dependencies result`. Times are ISO 8601,
+        UTC, to the millisecond, null where the task did not begin or end; `result` is null while the task is open.
     """
     return {
         "taskId": row.name,

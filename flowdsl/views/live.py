@@ -32,12 +32,11 @@ _PATIENCE = 0.3  # seconds: runs that end sooner show only their end; the last p
 class LiveView:
     """Shows a run in a cell.
 
-    Parameters
-    ----------
-    graph : the graph that runs.
-    read_snapshot : called for each paint; returns the run's snapshot.
-    controls : what its buttons do (in a cell that blocks none can work), and what it says before the run begins.
-    interval : seconds from one paint to the next; 0.2 at least, more when a paint is costly.
+    Args:
+        graph: the graph that runs.
+        read_snapshot: called for each paint; returns the run's snapshot.
+        controls: what its buttons do (in a cell that blocks none can work), and what it says before the run begins.
+        interval: seconds from one paint to the next; 0.2 at least, more when a paint is costly.
     """
 
     def __init__(

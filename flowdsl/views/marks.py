@@ -13,6 +13,8 @@ __all__ = ["Point", "arrow_mark", "box_mark", "text_mark"]
 
 
 class Point(NamedTuple):
+    """A place in the picture, in pixels from its upper left corner."""
+
     x: float
     y: float
 
