@@ -174,7 +174,7 @@ def define(cell: CellTask, space: Dict[str, Any], filename: str) -> Task[Any, An
     except SyntaxError as exc:
         line = (exc.lineno or 1) if exc.filename == filename else (exc.lineno or 0) + 1
         raise DefinitionError("%%%%task %s, line %d: %s" % (cell.name, line, exc.msg)) from exc
-    linecache.cache[filename] = (len(source), None, source.splitlines(True), filename)
+    linecache.cache[filename] = (len(source), None, [line + "\n" for line in source.splitlines()], filename)
     made: Dict[str, Any] = {}
     exec(code, space, made)
     # Called from the cell's own namespace and file: that is how a task knows where it stands.

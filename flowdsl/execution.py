@@ -49,7 +49,7 @@ class Execution:
             self._define(piece, piece.task)
             return
         if piece.cell:  # so that tracebacks can show its lines
-            lines = piece.source.splitlines(True)
+            lines = [line + "\n" for line in piece.source.splitlines()]  # Python 3.11 wants the last one to end too
             linecache.cache[piece.filename] = (len(piece.source), None, lines, piece.filename)
         try:
             statements = ast.parse(piece.source, piece.filename).body

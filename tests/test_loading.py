@@ -6,6 +6,7 @@ import itertools
 import os
 import sys
 import textwrap
+import traceback
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
@@ -144,6 +145,17 @@ def test_a_traceback_shows_the_lines_of_a_cell(save: Save) -> None:
     last = caught.traceback[-1]
     assert str(last.statement).strip() == "return {}['nobody']"
     assert str(last.frame.code.raw.co_filename) == f"<{path.name}, cell 2>"
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="tracebacks point at columns from Python 3.11 on")
+@pytest.mark.parametrize("magic", ["", "%%task fails\n"])
+def test_a_traceback_points_at_the_right_column_of_a_last_line(save: Save, magic: str) -> None:
+    source = "1 / 0" if magic else "def fails():\n    return 1 / 0"
+    fails = value(load(save("import flowdsl", magic + source, suffix=".ipynb")), "fails")
+    with pytest.raises(ZeroDivisionError) as caught:
+        fails()
+    *_, line, carets, _ = "".join(traceback.format_exception(*caught._excinfo)).splitlines()
+    assert carets.index("~") == line.index("1 / 0")
 
 
 def test_a_script_that_ends_itself_has_been_loaded(save: Save) -> None:
