@@ -10,7 +10,7 @@ from weakref import ReferenceType, ref
 from flowdsl.definition.define import define
 from flowdsl.definition.edge import Edge
 from flowdsl.definition.options import TaskOptions
-from flowdsl.definition.place import shell_of, standing
+from flowdsl.definition.place import shell_of, whereabouts
 from flowdsl.definition.spec import TaskSpec
 from flowdsl.engine.states import REUSED, SUCCEEDED
 from flowdsl.task import Task
@@ -91,7 +91,7 @@ class Members:
         """Define a task, in the place of an earlier one of its name."""
         if isinstance(function, Task):
             name, function = name or function.name, function.spec.function
-        place, execution = standing(frame, function)
+        place, execution = whereabouts(frame, function)
         spec = define(function, name, options, written, home=self.newest, place=place)
         task: Task[Any, Any] = Task(self.newest, spec, execution)
         earlier = self.tasks.get(spec.name)
@@ -134,7 +134,7 @@ def taken_over(flow: Any, fresh: bool, frame: FrameType) -> Optional[Members]:
     """The tasks of the flow that the same cell made when it was run before."""
     if shell_of(frame) is None or frame.f_locals is not frame.f_globals:
         return None
-    now = standing(frame)[1]
+    now = whereabouts(frame)[1]
     earlier = _in_cells.get(flow.name)
     _in_cells[flow.name] = (flow, now)
     return None if fresh or earlier is None or earlier[1] == now else earlier[0].members

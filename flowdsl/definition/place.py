@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import CodeType, FrameType
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-__all__ = ["Here", "Place", "shell_of", "standing"]
+__all__ = ["Here", "Place", "shell_of", "whereabouts"]
 
 
 class Place(NamedTuple):
@@ -41,10 +41,10 @@ class Here:
         self.function = function
 
     def __str__(self) -> str:
-        return str(standing(self.frame, self.function)[0])
+        return str(whereabouts(self.frame, self.function)[0])
 
 
-def standing(frame: FrameType, function: Any = None) -> Tuple[Place, Optional[object]]:
+def whereabouts(frame: FrameType, function: Any = None) -> Tuple[Place, Optional[object]]:
     """The place of `function` where it stands in the code of `frame`, else the line that `frame` is at.
 
     With it comes an object that is the same for all code of one execution of a cell, or of one import of a module;

@@ -10,8 +10,8 @@ from types import CodeType, FunctionType, MethodType
 from typing import Any, Callable, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 from flowdsl.executors import pickling
+from flowdsl.executors.lasting import is_importable
 from flowdsl.executors.outcome import Call, text_of
-from flowdsl.executors.standing import is_importable
 
 MANY = 1000  # parts of one value that are tried: each is pickled by itself
 DEEP = 12  # parts of parts

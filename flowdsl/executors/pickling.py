@@ -13,9 +13,9 @@ from typing import Any, Callable, ClassVar, Dict, FrozenSet, Iterable, List, Map
 import cloudpickle
 
 from flowdsl.definition.options import Retry
+from flowdsl.executors.lasting import PLAIN, is_importable, used_by
 from flowdsl.executors.letters import LARGE
 from flowdsl.executors.sharing import Book
-from flowdsl.executors.standing import PLAIN, is_importable, used_by
 
 MANY = 1000  # tasks whose functions are remembered
 NUMBERS: FrozenSet[type] = PLAIN - {str, bytes}  # of plain data what is never large

@@ -6,9 +6,9 @@ import pickle
 import struct
 from typing import NamedTuple
 
+from flowdsl.executors.lasting import PLAIN
 from flowdsl.executors.outcome import Outcome
 from flowdsl.executors.payload import Bytes
-from flowdsl.executors.standing import PLAIN
 
 HEAD = struct.Struct(">ddd?")  # when it ended, seconds in the function, of the processor, whether the next one begins
 LARGE = 4_096  # bytes or characters of a value that goes another way
