@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any, Mapping
 
 from flowdsl.analysis.history import History
 from flowdsl.analysis.plan import Plan, foresee
-from flowdsl.analysis.timeline import Timeline
 from flowdsl.definition.graph import Graph
+from flowdsl.recorded import drawn_timeline
 from flowdsl.runs import select_runs
 from flowdsl.runtime.history import ENTRIES, Historian, expected
 from flowdsl.runtime.launch import source
 from flowdsl.runtime.plan import Defaults, Kinds, nodes
 from flowdsl.views.plots import history_plot
-from flowdsl.views.static import image
-from flowdsl.views.timeline import timeline_svg
 
 __all__ = ["history_of", "plan_of"]
 
@@ -36,7 +33,7 @@ def plan_of(graph: Graph, max_workers: int, log_dir: str) -> Plan:
         sizes=foreseen.sizes,
         names=("", graph.flow),
         begin=time.time(),
-        show=partial(Timeline, draw=timeline_svg, embed=image),
+        show=drawn_timeline,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ContextManager, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from flowdsl.analysis.timeline import Timeline
     from flowdsl.engine.events import Batch
 
-__all__ = ["Recorded"]
+__all__ = ["Recorded", "drawn_timeline"]
 
 
 class Recorded(ABC):
@@ -132,12 +131,8 @@ class Recorded(ABC):
 
     def timeline(self) -> Timeline:
         """The attempts on a time axis: a picture in a notebook, text elsewhere, rows in `.frame`."""
-        from flowdsl.analysis.timeline import Timeline
-        from flowdsl.views.static import image
-        from flowdsl.views.timeline import timeline_svg
-
         with self._reading() as snapshot:
-            return Timeline(snapshot, timeline_svg, embed=image, now=None if self.done else time.time())
+            return drawn_timeline(snapshot, now=None if self.done else time.time())
 
     def critical_path(self) -> pd.DataFrame:
         """A DataFrame that says which tasks made the run long; see `flowdsl.analysis.critical.critical_path`."""
@@ -167,16 +162,12 @@ class Recorded(ABC):
         ConfigError for a limit that the run does not have.
         """
         from flowdsl.analysis.plan import refuse_unknown_limits, what_if
-        from flowdsl.analysis.timeline import Timeline
-        from flowdsl.views.static import image
-        from flowdsl.views.timeline import timeline_svg
 
-        show = partial(Timeline, draw=timeline_svg, embed=image)
         where = "what_if of run %r" % self.id
         workers, other = check_workers(max_workers, where), check_limits(limits or {}, where)
         with self._reading() as snapshot:
             refuse_unknown_limits(snapshot, other, where)
-            return what_if(snapshot, workers, limits=other, durations=self._expected(), show=show)
+            return what_if(snapshot, workers, limits=other, durations=self._expected(), show=drawn_timeline)
 
     def records(self, directory: Union[str, os.PathLike[str]]) -> List[Path]:
         """Write one JSON record a task into `directory` (made where it is missing); the paths.
@@ -207,3 +198,12 @@ class Recorded(ABC):
             return dict(run_bundle(self._drawn(), self.snapshot(), self._tail))
         except Exception:  # a picture is never worth an error
             return {"text/plain": repr(self)}
+
+
+def drawn_timeline(snapshot: Snapshot, now: Optional[float] = None) -> Timeline:
+    """The timeline of a run with what draws it; what has no end yet ends at `now`, in seconds since the epoch."""
+    from flowdsl.analysis.timeline import Timeline
+    from flowdsl.views.static import image
+    from flowdsl.views.timeline import timeline_svg
+
+    return Timeline(snapshot, timeline_svg, embed=image, now=now)

@@ -5,12 +5,17 @@ from __future__ import annotations
 import inspect
 from functools import lru_cache
 from types import CodeType, FunctionType
-from typing import Any, Callable, Dict, NamedTuple, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Sequence, Tuple
 
-__all__ = ["KEYWORD_ONLY", "POSITIONAL_ONLY", "VARIABLE", "VAR_KEYWORD", "VAR_POSITIONAL", "Parameter", "parameters_of"]
+__all__ = [
+    "KEYWORD_ONLY", "POSITIONAL_ONLY", "VARIABLE", "VAR_KEYWORD", "VAR_POSITIONAL",
+    "Parameter", "as_written", "parameters_of",
+]  # fmt: skip
 
 POSITIONAL_ONLY, POSITIONAL_OR_KEYWORD, VAR_POSITIONAL, KEYWORD_ONLY, VAR_KEYWORD = range(5)
 VARIABLE = (VAR_POSITIONAL, VAR_KEYWORD)  # `*args`, `**kwargs`
+AFTER_A_STAR = (VAR_POSITIONAL, KEYWORD_ONLY)
+STARS = {VAR_POSITIONAL: "*", VAR_KEYWORD: "**"}
 
 
 class Parameter(NamedTuple):
@@ -38,6 +43,26 @@ def parameters_of(function: Callable[..., Any]) -> Tuple[Parameter, ...]:
         Parameter(p.name, int(p.kind), p.default is not p.empty, None if p.default is p.empty else p.default)
         for p in signature.parameters.values()
     )
+
+
+def as_written(
+    parameters: Sequence[Parameter], default: Callable[[Any], str], name: Callable[[str], str] = str
+) -> List[str]:
+    """The parts between the parentheses of a signature, with its `/` and `*`; the functions say how to show each thing.
+
+    >>> as_written(parameters_of(lambda a, *, b=2: None), repr)
+    ['a', '*', 'b=2']
+    """
+    parts: List[str] = []
+    for at, one in enumerate(parameters):
+        if one.kind == KEYWORD_ONLY and not any(other.kind in AFTER_A_STAR for other in parameters[:at]):
+            parts.append("*")
+        shown = "=" + default(one.default) if one.has_default else ""
+        parts.append(STARS.get(one.kind, "") + name(one.name) + shown)
+        is_last = at + 1 == len(parameters)
+        if one.kind == POSITIONAL_ONLY and (is_last or parameters[at + 1].kind != POSITIONAL_ONLY):
+            parts.append("/")
+    return parts
 
 
 def _of_plain_function(function: FunctionType) -> Tuple[Parameter, ...]:

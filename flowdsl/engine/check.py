@@ -14,8 +14,6 @@ from flowdsl.engine.policy import Kind, Node
 
 __all__ = ["Checker", "InvariantBroken", "check_batches"]
 
-FAILED_ITSELF = frozenset((st.FAILED, st.TIMED_OUT))
-
 
 class Checker:
     """Reads batches one by one and raises InvariantBroken at the first event that may not be.
@@ -100,7 +98,7 @@ class Checker:
         if event.state in st.OPEN:
             return
         self.ledger.open -= 1
-        if event.state in FAILED_ITSELF and not self.ledger.first_failure:
+        if event.state in st.FAILED_ITSELF and not self.ledger.first_failure:
             self.ledger.first_failure = row.name
         for child in row.children:
             child.open -= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple, Optional, Tuple
 
 from flowdsl.engine.snapshot import Snapshot, TaskRow
-from flowdsl.engine.states import FAILED, TIMED_OUT
+from flowdsl.engine.states import FAILED_ITSELF
 
 __all__ = ["Failure", "failures"]
 
@@ -34,7 +34,7 @@ class Failure(NamedTuple):
 
 def failures(snapshot: Snapshot) -> Tuple[Failure, ...]:
     """The failures of a run so far, in the order in which the tasks ended; of a mapped task its items that failed."""
-    failed = [row for row in list(snapshot.tasks.values()) if row.state in (FAILED, TIMED_OUT)]
+    failed = [row for row in list(snapshot.tasks.values()) if row.state in FAILED_ITSELF]
     failed = [row for row in failed if row.cause != "items_failed"]
     return tuple(_failure(row) for row in sorted(failed, key=lambda row: row.ended_at or 0.0))
 

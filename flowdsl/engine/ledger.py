@@ -111,7 +111,7 @@ def guilty(row: Row, state: str, rows: Mapping[str, Row]) -> Set[str]:
 
 def verdicts_of_items(row: Row) -> Set[Tuple[str, str, str]]:
     """The (state, cause, guilty task) in which a mapped task may end, once all its items have."""
-    failed = [item for item in row.items if item.state in (st.FAILED, st.TIMED_OUT)]
+    failed = [item for item in row.items if item.state in st.FAILED_ITSELF]
     if failed:
         return {(st.FAILED, "items_failed", item.name) for item in failed}
     for state in (st.UPSTREAM_FAILED, st.CANCELLED):

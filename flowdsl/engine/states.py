@@ -36,6 +36,8 @@ OPEN: FrozenSet[str] = frozenset((PENDING, READY, RUNNING, RETRY_WAIT))
 TERMINAL: FrozenSet[str] = frozenset(TASK_STATES) - OPEN
 DONE_WELL: FrozenSet[str] = frozenset((SUCCEEDED, REUSED))
 DONE_BADLY: FrozenSet[str] = frozenset((FAILED, TIMED_OUT, UPSTREAM_FAILED))
+FAILED_ITSELF: FrozenSet[str] = frozenset((FAILED, TIMED_OUT))  # and not for the sake of another one
+WENT_WRONG: FrozenSet[str] = FAILED_ITSELF | {INTERRUPTED}  # of a task, an item or an attempt: no success, by itself
 
 # States of a run, and of an attempt (an attempt that is going on is `running`).
 RUN_STATES: Tuple[str, ...] = (RUNNING, SUCCEEDED, FAILED, CANCELLED, INTERRUPTED)

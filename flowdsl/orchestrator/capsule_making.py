@@ -16,10 +16,9 @@ from flowdsl.orchestrator.capsule_store import load_capsules
 from flowdsl.runtime.binding import Missing
 from flowdsl.storage.reading import read_journal
 
-__all__ = ["FAILED", "arguments_of", "capsules_of", "failed_attempts", "map_name", "named_values", "stacks_of"]
+__all__ = ["arguments_of", "capsules_of", "failed_attempts", "map_name", "named_values", "stacks_of"]
 
 OUTPUT = 64_000  # characters of an attempt's output that its capsule has
-FAILED = frozenset((st.FAILED, st.TIMED_OUT, st.INTERRUPTED))
 Digest = Callable[[Any], str]
 
 
@@ -35,7 +34,7 @@ def map_name(task: str) -> str:
 
 def failed_attempts(run: Any) -> List[Any]:
     """The attempts of a run that failed, timed out or were interrupted, in the order in which they began."""
-    return [attempt for attempt in run.snapshot().attempts if attempt.state in FAILED]
+    return [attempt for attempt in run.snapshot().attempts if attempt.state in st.WENT_WRONG]
 
 
 def capsules_of(run: Any, attempts: Iterable[Any], digest: Digest = no_digest) -> List[Capsule]:

@@ -6,10 +6,10 @@ import inspect
 import re
 import textwrap
 from hashlib import sha256
-from typing import Any, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Iterator, Mapping, Sequence, Tuple
 
 from flowdsl.definition.options import INHERIT
-from flowdsl.definition.parameters import parameters_of
+from flowdsl.definition.parameters import as_written, parameters_of
 from flowdsl.definition.retry import Retry
 from flowdsl.orchestrator import documentation_blocks as doc
 from flowdsl.orchestrator.documentation_blocks import Block, Line
@@ -66,16 +66,9 @@ def _queued(spec: Any) -> Iterator[Tuple[str, Line]]:
 
 def _signature(spec: Any) -> str:
     """The function's name and parameters, as it was written; never raises, whatever defaults and annotations do."""
-    parts: List[str] = []
     function = spec.function.function if isinstance(spec.function, Work) else spec.function
     parameters = parameters_of(function) if isinstance(spec.function, Work) else spec.parameters
-    for at, one in enumerate(parameters):
-        if one.kind == 3 and not any(other.kind in (2, 3) for other in parameters[:at]):
-            parts.append("*")
-        default = "=" + shown(one.default) if one.has_default else ""
-        parts.append("%s%s%s" % ({2: "*", 4: "**"}.get(one.kind, ""), clean(one.name), default))
-        if one.kind == 0 and (at + 1 == len(parameters) or parameters[at + 1].kind != 0):
-            parts.append("/")
+    parts = as_written(parameters, shown, clean)
     name = getattr(function, "__name__", spec.name)
     head = "async def" if spec.is_async else "def"
     whole = "%s %s(%s)" % (head, clean(name), ", ".join(parts))

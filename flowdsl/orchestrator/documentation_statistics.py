@@ -59,7 +59,7 @@ def _of_rows(rows: Sequence[Any]) -> TaskStatistics:
     return TaskStatistics(
         runs=len(rows),
         succeeded=sum(row.state in st.DONE_WELL for row in rows),
-        failed=sum(row.state in (st.FAILED, st.TIMED_OUT, st.INTERRUPTED) for row in rows),
+        failed=sum(row.state in st.WENT_WRONG for row in rows),
         retries=sum(row.attempts - 1 for row in rows),
         median_s=median(took) if took else 0.0,
         ninth_s=_share(took, 0.9),

@@ -6,6 +6,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
+from flowdsl.definition.options import DISPLAY
 from flowdsl.errors import ConfigError
 from flowdsl.settings import options
 from flowdsl.views.controls import NO_CONTROLS, Controls
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 
     View = Union[LiveView, StillView, TerminalView, LineView]
 
-__all__ = ["DISPLAYS", "choose_view", "in_notebook"]
-
-DISPLAYS = ("auto", "notebook", "terminal", "lines", "none")
+__all__ = ["choose_view", "in_notebook"]
 
 _VIEWS = {
     "notebook": ("live", "LiveView"),
@@ -73,7 +72,7 @@ def _checked(display: Any) -> str:
         return "none"
     if display is True:
         return "auto"
-    if isinstance(display, str) and display in DISPLAYS:
+    if isinstance(display, str) and display in DISPLAY:
         return display
-    names = ", ".join(repr(name) for name in DISPLAYS)
+    names = ", ".join(repr(name) for name in DISPLAY)
     raise ConfigError(f"run: display={display!r} is none of {names}; leave it out for 'auto'")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from pathlib import PurePath
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, Mapping, Sequence, Tuple
 
 from flowdsl.definition.counted import counted
+from flowdsl.definition.parameters import as_written
 from flowdsl.views.escape import clean, esc, safe_repr, shorten
 from flowdsl.views.palette import GREY, INK, STALE
 from flowdsl.views.table import html_table
@@ -57,13 +58,7 @@ def _need(edge: Any) -> str:
 
 def signature(spec: Any) -> str:
     """`(flights, days=7)` in one line, whatever the defaults' own reprs do."""
-    parts: List[str] = []
-    for at, parameter in enumerate(spec.parameters):
-        if parameter.kind == 3 and not any(one.kind in (2, 3) for one in spec.parameters[:at]):
-            parts.append("*")
-        stars = {2: "*", 4: "**"}.get(parameter.kind, "")
-        default = f"={shorten(_default(parameter.default), _DEFAULT)}" if parameter.has_default else ""
-        parts.append(f"{stars}{clean(parameter.name)}{default}")
+    parts = as_written(spec.parameters, lambda default: shorten(_default(default), _DEFAULT), clean)
     return shorten(f"({', '.join(parts)})", _SIGNATURE)
 
 

@@ -6,9 +6,9 @@ import math
 import re
 from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
-__all__ = ["Lanes", "Span", "in_step", "nice_ticks", "packed", "spans_of", "worth_drawing"]
+from flowdsl.engine.states import WENT_WRONG
 
-_FAILURES = frozenset(("failed", "timed_out", "interrupted"))
+__all__ = ["Lanes", "Span", "in_step", "nice_ticks", "packed", "spans_of", "worth_drawing"]
 
 
 class Span(NamedTuple):
@@ -67,7 +67,7 @@ def worth_drawing(spans: Sequence[Span], most: int) -> Tuple[List[Span], int]:
     """At most `most` spans in their order, failures before successes and long before short; how many were left out."""
     if len(spans) <= most:
         return list(spans), 0
-    ranked = sorted(spans, key=lambda span: (span.state not in _FAILURES, span.start - span.end))
+    ranked = sorted(spans, key=lambda span: (span.state not in WENT_WRONG, span.start - span.end))
     kept = set(map(id, ranked[:most]))
     return [span for span in spans if id(span) in kept], len(spans) - most
 

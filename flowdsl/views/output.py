@@ -19,7 +19,6 @@ MOST = 20  # tasks that are shown
 _RUNNING, _RUNNING_ROOM, _LINES = 3, 2048, 5  # tasks, bytes and lines of those that run
 _TOLD, _TOLD_LINES = 5, 10  # failed tasks, and lines of each
 _WIDTH = 400  # columns of a line
-_BADLY = (st.FAILED, st.TIMED_OUT, st.INTERRUPTED)
 # A column that is filled from its end is scrolled to its end, where what counts stands.
 _BOX = "display:flex;flex-direction:column-reverse;max-height:20em;overflow:auto;margin:2px 0 6px 0"
 _PRE = "margin:0;white-space:pre-wrap;font-size:12px;line-height:1.35"
@@ -59,7 +58,7 @@ def running_output_html(rows: List[Any], tail: Optional[Tail]) -> str:
 def failed_output(snapshot: Any, tail: Optional[Tail]) -> List[str]:
     """For a terminal or a log: the last lines of the output of tasks that failed, few of each and of few."""
     lines: List[str] = []
-    failed = [row for row in rows_in_order(snapshot) if row.state in _BADLY]
+    failed = [row for row in rows_in_order(snapshot) if row.state in st.WENT_WRONG]
     for row in failed[:_TOLD]:
         found = output_lines(row, tail, _TOLD_LINES)
         if found:
@@ -77,7 +76,7 @@ def output_lines(row: Any, tail: Optional[Tail], most: int, room: int = 8192) ->
 def _with_output(snapshot: Any) -> List[Tuple[Any, Any]]:
     """The rows of tasks and their latest attempts that printed, the failed ones first."""
     rows = [row for row in rows_in_order(snapshot) if row.latest is not None and may_have_printed(row.latest)]
-    rows.sort(key=lambda row: row.state not in _BADLY)
+    rows.sort(key=lambda row: row.state not in st.WENT_WRONG)
     return [(row, row.latest) for row in rows]
 
 
@@ -91,7 +90,7 @@ def _block(row: Any, attempt: Any, tail: Tail, room: int) -> str:
     if not lines:
         return ""
     which = f", attempt {attempt.attempt}" if attempt.attempt > 1 else ""
-    badly = row.state in _BADLY
+    badly = row.state in st.WENT_WRONG
     style = f"color:{INK};background-color:{look(row.state).fill}"
     mark = f'<span style="{style}">&#160;{esc(look(row.state).icon)}&#160;</span> ' if badly else ""
     head = f"{mark}output of {esc(shorten(row.name, 60))}{which}"

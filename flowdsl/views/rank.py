@@ -13,7 +13,7 @@ from flowdsl.settings import options
 
 __all__ = ["blamed", "ranks", "rows_in_order"]
 
-_FAILED = (st.FAILED, st.TIMED_OUT, st.INTERRUPTED)
+_MAY_BLAME = st.WENT_WRONG | {st.UPSTREAM_FAILED, st.SKIPPED}
 
 
 def ranks(snapshot: Any) -> Dict[str, Tuple[int, int]]:
@@ -38,9 +38,9 @@ def rows_in_order(snapshot: Any) -> List[Any]:
 def blamed(row: Any, snapshot: Any) -> str:
     """The task because of which this one did not succeed, "" for none; with `stable_repr` not the first that happened
     to fail (or to be skipped) but the first in order."""
-    if not options.stable_repr or not row.cause_task or row.state not in (*_FAILED, st.UPSTREAM_FAILED, st.SKIPPED):
+    if not options.stable_repr or not row.cause_task or row.state not in _MAY_BLAME:
         return str(row.cause_task)
-    wanted = (st.SKIPPED,) if row.state == st.SKIPPED else _FAILED
+    wanted = {st.SKIPPED} if row.state == st.SKIPPED else st.WENT_WRONG
     found = {one.name for one in _those_before(row, snapshot) if one.state in wanted}
     places = ranks(snapshot)
     return min(found, key=places.__getitem__) if found else str(row.cause_task)
@@ -49,7 +49,7 @@ def blamed(row: Any, snapshot: Any) -> str:
 def _those_before(row: Any, snapshot: Any) -> Iterator[Any]:
     """The items of a mapped task; else all that is upstream of a task, without items."""
     rows = snapshot.tasks
-    if row.size is not None and row.state in _FAILED:
+    if row.size is not None and row.state in st.WENT_WRONG:
         yield from (one for one in list(rows.values()) if one.map_of == row.name)
         return
     waiting, seen = list(row.upstream), set(row.upstream)

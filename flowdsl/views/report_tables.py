@@ -20,7 +20,7 @@ RETRIED, ROWS = 60, 15  # how many are spelt out
 
 def retried_html(snapshot: Any) -> str:
     """Attempts that came to nothing, of tasks that succeeded too."""
-    bad = [one for one in list(snapshot.attempts) if one.state in (st.FAILED, st.TIMED_OUT, st.INTERRUPTED)]
+    bad = [one for one in list(snapshot.attempts) if one.state in st.WENT_WRONG]
     if options.stable_repr:
         bad.sort(key=lambda one: (one.task, one.attempt))
     rows = [

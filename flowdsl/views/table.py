@@ -106,7 +106,7 @@ def _took(row: Any) -> Optional[float]:
 def _error(row: Any, snapshot: Any) -> str:
     """What went wrong, and where in the user's code; for a task that never ran, because of whom."""
     guilty = blamed(row, snapshot)
-    if row.size is not None and row.state in (st.FAILED, st.TIMED_OUT) and guilty in snapshot.tasks:
+    if row.size is not None and row.state in st.FAILED_ITSELF and guilty in snapshot.tasks:
         return f"first {esc(shorten(guilty, _NAME))}: {_error(snapshot.tasks[guilty], snapshot)}"
     if row.state in (st.UPSTREAM_FAILED, st.CANCELLED, st.SKIPPED) and guilty:
         return f'<span style="color:{GREY}">because of {esc(shorten(guilty, _NAME))}</span>'
@@ -156,5 +156,5 @@ def items_of(snapshot: Any) -> Mapping[str, str]:
 
 def _items(row: Any) -> str:
     done = sum(row.items.get(state, 0) for state in st.TERMINAL - {st.CANCELLED, st.INTERRUPTED})
-    bad = sum(row.items.get(state, 0) for state in (st.FAILED, st.TIMED_OUT))
+    bad = sum(row.items.get(state, 0) for state in st.FAILED_ITSELF)
     return f"{done:,}/{row.size:,}" + (f"  {look(st.FAILED).icon} {bad:,}" if bad else "")

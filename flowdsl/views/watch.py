@@ -9,8 +9,6 @@ from flowdsl.views.users_line import users_line
 
 __all__ = ["News", "Watch", "error_line", "running"]
 
-_BAD = frozenset((st.FAILED, st.TIMED_OUT, st.INTERRUPTED))
-
 
 class News(NamedTuple):
     """An attempt that did not succeed; `final` when no other will follow."""
@@ -49,7 +47,7 @@ class Watch:
             self._open.append(attempt)
             return None
         key = attempt.task, attempt.attempt
-        if attempt.state not in _BAD or key in self._told:
+        if attempt.state not in st.WENT_WRONG or key in self._told:
             return None
         self._told.add(key)
         row = snapshot.tasks.get(attempt.task)

@@ -8,7 +8,7 @@ from typing import Any, Callable, List
 
 import pytest
 
-from flowdsl.definition.parameters import VAR_KEYWORD, VAR_POSITIONAL, Parameter, parameters_of
+from flowdsl.definition.parameters import VAR_KEYWORD, VAR_POSITIONAL, Parameter, as_written, parameters_of
 
 
 class Scaler:
@@ -96,3 +96,18 @@ def test_a_callable_that_hides_its_signature_takes_anything() -> None:
     with pytest.raises(ValueError):
         inspect.signature(dict.fromkeys.__self__)  # `dict` itself shows none
     assert [parameter.kind for parameter in parameters_of(dict)] == [VAR_POSITIONAL, VAR_KEYWORD]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda: None,
+        lambda a, b=1: None,
+        lambda a, /: None,
+        lambda a, b=1, /, c=2, *rest, d, e=3, **more: None,
+        lambda a, *, b: None,
+        lambda *, b=1, **more: None,
+    ],
+)
+def test_parameters_are_written_as_in_the_signature(function: Callable[..., Any]) -> None:
+    assert "(%s)" % ", ".join(as_written(parameters_of(function), repr)) == str(inspect.signature(function))
