@@ -86,10 +86,10 @@ def _refuse_unknown(graph: InputsOf, name: object) -> NoReturn:
 
 
 def _refuse_missing(graph: InputsOf, needed: Input) -> NoReturn:
-    takers = [name for name in needed.tasks if name not in graph.given][:SHOWN]
+    takers = [graph.tasks[name] for name in needed.tasks if _is_needed_by(graph.tasks[name], needed.name)]
     what = "input %r is missing: %s of flow %r takes it without a default" % (
         needed.name,
-        ", ".join(str(graph.tasks[name]) for name in takers),
+        ", ".join(map(str, takers[:SHOWN])),
         graph.flow,
     )
     keyword = needed.name not in NO_KEYWORDS
@@ -97,3 +97,7 @@ def _refuse_missing(graph: InputsOf, needed: Input) -> NoReturn:
     advice = "give it: %s, or say depends_on= with the task of that name, if another flow has it" % given
     others = [name for name in graph.tasks if name != needed.name]
     raise InputError(what + did_you_mean(needed.name, others, advice))
+
+
+def _is_needed_by(spec: TaskSpec, name: str) -> bool:
+    return any(parameter.name == name and not parameter.has_default for parameter in spec.parameters)

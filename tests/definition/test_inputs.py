@@ -33,6 +33,14 @@ def test_a_missing_input_is_named_with_who_takes_it_and_where() -> None:
     assert "run(path=...)" in str(caught.value)
 
 
+def test_who_has_a_default_for_a_missing_input_is_not_said_to_need_it() -> None:
+    tasks = specs(spec(lambda path="x": 1, "relaxed"), spec(lambda path: 1, "strict"))
+    with pytest.raises(
+        InputError, match=r"'path' is missing: task 'strict' \(\S+, line \d+\) of flow 'etl' takes it w"
+    ):
+        check_inputs(build_graph("etl", tasks), {})
+
+
 def test_a_parameter_that_misspells_a_task_is_told_as_such() -> None:
     tasks = specs(spec(lambda: 1, "flights"), spec(lambda fligths: 1, "clean"))
     with pytest.raises(InputError, match=r"input 'fligths' is missing: .* did you mean 'flights'"):
