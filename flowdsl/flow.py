@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from typing import (
     TYPE_CHECKING,
@@ -316,3 +317,18 @@ class Flow(NamedTasks):
 
 def _empty(name: str, options: FlowOptions) -> Flow:
     return Flow(name, **options._asdict())
+
+
+def _show_what_run_takes() -> None:
+    """Have completion and help of a notebook show the options of `run` also where they are only handed on to it."""
+    shown = inspect.signature(Flow.run)
+    methods: Any = (Flow.start, Flow.run_async)
+    for method in methods:
+        method.__signature__ = shown
+    of_a_task = shown.replace(parameters=[one for one in shown.parameters.values() if one.name != "targets"])
+    methods = (Task.run, Task.start, Task.run_async)
+    for method in methods:
+        method.__signature__ = of_a_task
+
+
+_show_what_run_takes()

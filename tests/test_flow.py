@@ -422,6 +422,17 @@ def test_the_signature_of_run_is_the_documented_one() -> None:
     assert shown["more_inputs"].kind is inspect.Parameter.VAR_KEYWORD
 
 
+def test_every_way_to_run_shows_the_options_of_run() -> None:
+    of_run = dict(inspect.signature(Flow.run).parameters)
+    for method in (Flow.start, Flow.run_async):
+        assert dict(inspect.signature(method).parameters) == of_run
+    del of_run["targets"], of_run["self"]
+    one = two_tasks()["flights"]
+    for bound in (one.run, one.start, one.run_async):
+        assert dict(inspect.signature(bound).parameters) == of_run
+    assert inspect.iscoroutinefunction(one.run_async)
+
+
 def test_the_signature_of_a_flow_is_the_documented_one() -> None:
     shown = inspect.signature(Flow).parameters
     documented = {"limits": None, "retries": 0, "timeout": None, "isolation": None, "log_dir": "./logs/tasks"}
